@@ -1,0 +1,27 @@
+"""Celery schedules that change while they run: RedBeat's data, each slot dispatched exactly once.
+
+`beat_scheduler = "livebeat:LiveBeatScheduler"` adopts an app's RedBeat schedules; `livebeat.install(app)` puts its
+messages into the ledger, so that none is lost with a worker.
+"""
+
+from livebeat.beat import LiveBeatScheduler, leader
+from livebeat.delivery import Sent, current_slot, install, run_state, send
+from livebeat.entry import StoredSchedule
+from livebeat.rules import Cron, Interval
+from livebeat.spec import ScheduleSpec
+from livebeat.store import ScheduleStore
+
+__all__ = [
+    "Cron",
+    "Interval",
+    "LiveBeatScheduler",
+    "ScheduleSpec",
+    "ScheduleStore",
+    "Sent",
+    "StoredSchedule",
+    "current_slot",
+    "install",
+    "leader",
+    "run_state",
+    "send",
+]

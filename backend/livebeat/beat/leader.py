@@ -1,0 +1,54 @@
+"""The leader lock: it saves work and keeps a stock beat out. Correctness among our own beats doesn't need it."""
+
+import os
+import socket
+import uuid
+from typing import Literal, cast
+
+from celery import Celery
+
+from livebeat.connection import Link, link
+
+#: Milliseconds; renewed with every tick, so a beat that hangs loses it.
+LOCK_MS = 5000
+TOKEN_PREFIX = "livebeat:"  # noqa: S105  not a secret: the name under which a beat leads
+
+Role = Literal["starting", "leader", "standby", "foreign"]
+
+
+class LeaderLock:
+    """This beat's share of RedBeat's lock. A new term for each time that it comes to lead."""
+
+    def __init__(self, link_: Link) -> None:
+        self._link = link_
+        self._beat = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._term = 0
+        self.role: Role = "starting"
+        self.holder = ""
+
+    @property
+    def token(self) -> str:
+        """What the lock holds while we lead."""
+        return f"{TOKEN_PREFIX}{self._beat}:{self._term}"
+
+    def keep(self) -> Role:
+        """Take, keep or respect the lock; returns the role that follows from it."""
+        if self.role != "leader":
+            self._term += 1
+        self.holder = cast("str", self._link.script("lead", [self._link.keys.lock], [self.token, LOCK_MS]))
+        if self.holder == self.token:
+            self.role = "leader"
+        else:
+            self.role = "standby" if self.holder.startswith(TOKEN_PREFIX) else "foreign"
+        return self.role
+
+    def resign(self) -> None:
+        """Let go of the lock, so that a standby need not wait."""
+        self._link.script("resign", [self._link.keys.lock], [self.token])
+        self.role = "standby"
+
+
+def leader(app: Celery) -> str | None:
+    """The token that holds the leader lock now: ours start with `livebeat:`; None where nobody leads."""
+    of = link(app)
+    return cast("str | None", of.client.get(of.keys.lock))

@@ -1,0 +1,147 @@
+"""`LiveBeatScheduler`: set `beat_scheduler = "livebeat:LiveBeatScheduler"` and start `celery beat` as ever.
+
+Reads and writes RedBeat's data, so a stock `RedBeatScheduler` can take over, and be taken over from, at any time.
+An error never ends the beat: it is logged once, and the next tick tries again.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any, cast
+
+import redis
+from celery import Celery
+from celery.beat import Scheduler
+
+from livebeat import clock
+from livebeat.beat.dispatch import AWAY, BATCH, Dispatcher
+from livebeat.beat.leader import LeaderLock
+from livebeat.beat.statics import apply_statics
+from livebeat.beat.wake import LONGEST, Wake
+from livebeat.connection import Link, link
+from livebeat.delivery import Relay
+from livebeat.seedfile import Seeding
+from livebeat.store import ScheduleStore
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a slot may be overdue before a standby dispatches it, so that a take-over needs no lock to expire.
+STANDBY_AFTER = 0.3
+_DUTY_PERIOD = 1.0
+_PAUSE_WHEN_AWAY = 0.5
+
+
+class LiveBeatScheduler(Scheduler):
+    """Celery Beat's scheduler. Any number may run: one leads, the others stand by and take over within a second.
+
+    Settings read from the Celery app: RedBeat's own (`redbeat_redis_url`, `redbeat_key_prefix` …),
+    `beat_schedule`, and `livebeat_seed_file` (a path) with `livebeat_seed_policy`.
+    """
+
+    #: RedBeat's `beat_init` receiver would block on this lock for as long as another beat leads.
+    lock_key = None
+
+    def __init__(self, app: Celery, **kwargs: Any) -> None:
+        self._link: Link = link(app)
+        self._store = ScheduleStore(app)
+        self._lock = LeaderLock(self._link)
+        self._dispatcher = Dispatcher(self._link, self._store)
+        self._relay = Relay(self._link)
+        self._wake = Wake(self._link)
+        self._seeding = self._seed_of(app)
+        self._next_duty = 0.0
+        self._away = False
+        super().__init__(app, **kwargs)
+        self.max_interval = LONGEST
+
+    @property
+    def schedule(self) -> dict[str, Any]:
+        """Celery's own view of a schedule; ours lives in Redis, so it is empty."""
+        return {}
+
+    def setup_schedule(self) -> None:
+        """Nothing at start: the leader installs static and seeded entries when it comes to lead."""
+
+    def tick(self, *_: Any, **__: Any) -> float:
+        """Dispatch what is due and sleep until more is, or a schedule changes. Never raises for a Redis away."""
+        try:
+            role = self._lock.role
+            if self._lock.keep() != role:
+                self._role_changed(role)
+            busy = self._dispatch()
+            self._duties()
+            if self._away:
+                logger.info("Redis answers again.")
+                self._away = False
+            if not busy:
+                self._sleep()
+        except AWAY as error:
+            if not self._away:
+                logger.error("Redis does not answer, trying again: %s", error)  # noqa: TRY400  once, without a trace
+                self._away = True
+            return _PAUSE_WHEN_AWAY
+        return 0.0
+
+    def close(self) -> None:
+        """Hand over: let go of the lock, so that a standby leads at once.
+
+        Celery calls this inside its signal handler, in the middle of whatever the tick was doing, so nothing that
+        the tick may be reading from is closed here.
+        """
+        try:
+            self._lock.resign()
+        except redis.RedisError as error:
+            logger.warning("The leader lock could not be released, it ends by itself: %s", error)
+        super().close()
+
+    @property
+    def info(self) -> str:
+        """What the beat prints at its start."""
+        return f"       . schedules -> {self._link.keys.schedule}\n       . lock -> {self._link.keys.lock}"
+
+    def _dispatch(self) -> bool:
+        """Dispatch one batch; returns whether more may be due at once."""
+        if self._lock.role == "foreign":
+            return False
+        overdue_by = 0.0 if self._lock.role == "leader" else STANDBY_AFTER
+        outcome, count = self._dispatcher.run_once(overdue_by=overdue_by)
+        return outcome == "ok" and count >= BATCH
+
+    def _duties(self) -> None:
+        """What only the leader does, about once a second: the relay, and the seed file."""
+        if self._lock.role != "leader" or clock.monotonic() < self._next_duty:
+            return
+        self._next_duty = clock.monotonic() + _DUTY_PERIOD
+        self._relay.run_once()
+        if self._seeding is not None:
+            self._seeding.apply_if_changed()
+
+    def _sleep(self) -> None:
+        due = self._dispatcher.next_due()
+        pause = LONGEST if due is None else due - clock.to_epoch(self._link.now())
+        if self._lock.role != "leader":
+            pause = max(pause + STANDBY_AFTER, STANDBY_AFTER / 2)
+        for name in self._wake.wait(pause) if pause > 0 else ():
+            logger.info("Scheduler entry changed: %s", name)
+
+    def _role_changed(self, before: str) -> None:
+        role = self._lock.role
+        if role == "leader":
+            logger.info("Leading as %s.", self._lock.token)
+            apply_statics(self.app, self._link, self._store)
+            self._next_duty = 0.0
+        elif role == "foreign":
+            logger.error(
+                "The lock %s is held by a beat that is not Livebeat's (%s). Stop it; until then nothing is dispatched.",
+                self._link.keys.lock,
+                self._lock.holder,
+            )
+        elif before == "leader":
+            logger.warning("%s leads now; standing by.", self._lock.holder)
+        else:
+            logger.info("Standing by for %s.", self._lock.holder)
+
+    def _seed_of(self, app: Celery) -> Seeding | None:
+        path = app.conf.get("livebeat_seed_file")
+        if not path:
+            return None
+        return Seeding(self._link, self._store, Path(path), cast("Any", app.conf.get("livebeat_seed_policy", "merge")))

@@ -1,0 +1,12 @@
+"""Delivery: a message is never its own only record. Accept, claim, renew, release, finish; each one script.
+
+A message that carries a run id has an entry in the ledger until its run has ended. What a worker vanished with is
+pushed again with the same id; what comes twice is claimed once.
+"""
+
+from livebeat.delivery.execution import current_slot
+from livebeat.delivery.installation import install
+from livebeat.delivery.ledger import Ledger, Run, Sent, run_state, send
+from livebeat.delivery.relay import Relay
+
+__all__ = ["Ledger", "Relay", "Run", "Sent", "current_slot", "install", "run_state", "send"]

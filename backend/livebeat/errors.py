@@ -1,0 +1,85 @@
+"""Every error of the engine, and the one way in which an error speaks two languages.
+
+    LivebeatError
+    ├── SpecError                  a schedule's definition can't be used; says which field and what to write
+    │   └── NameRefusedError       the name would land on a key that isn't a schedule
+    ├── ScheduleNotFoundError      (also a LookupError)
+    ├── ScheduleExistsError
+    ├── RevisionConflictError      somebody else changed it first
+    ├── SeedFileError              schedules.json can't be used; says where
+    └── ConfigurationError         the app can't run like this; says which setting
+
+An expected outcome ("already under way", "lost the claim") is a value, not an error. Redis' own errors pass through.
+"""
+
+from typing import Any, ClassVar, Literal
+
+Language = Literal["en", "ko"]
+
+
+class LivebeatError(Exception):
+    """Base. `str(error)` is English; `error.text("ko")` the same in Korean. `facts` are what the sentence names."""
+
+    en: ClassVar[str] = "{reason}"
+    ko: ClassVar[str] = "{reason}"
+
+    def __init__(self, **facts: Any) -> None:
+        self.facts = facts
+        super().__init__(self.text("en"))
+
+    def text(self, language: Language) -> str:
+        """The sentence for a reader of `language`."""
+        template: str = getattr(self, language)
+        reason = self.facts.get(f"reason_{language}", self.facts.get("reason", ""))
+        return template.format(**{**self.facts, "reason": reason})
+
+
+class SpecError(LivebeatError):
+    """A schedule's definition can't be used. `field` names the part, `reason` (and `reason_ko`) what to write."""
+
+    en = "{field}: {reason}"
+    ko = "{field}: {reason}"
+
+    def __init__(self, field: str, reason: str, reason_ko: str | None = None, **facts: Any) -> None:
+        super().__init__(field=field, reason=reason, reason_ko=reason_ko or reason, **facts)
+
+
+class NameRefusedError(SpecError):
+    """The name is empty, too long, unprintable, or would land on a key that isn't a schedule."""
+
+
+class ScheduleNotFoundError(LivebeatError, LookupError):
+    """No schedule of this name."""
+
+    en = "No schedule is named '{name}'."
+    ko = "'{name}' 스케줄을 찾을 수 없습니다."
+
+
+class ScheduleExistsError(LivebeatError):
+    """A schedule of this name is there already."""
+
+    en = "A schedule named '{name}' already exists."
+    ko = "'{name}' 스케줄이 이미 존재합니다."
+
+
+class RevisionConflictError(LivebeatError):
+    """The schedule's revision is not the one that the change was made against."""
+
+    en = "'{name}' was changed by somebody else (revision {actual}, expected {expected}). Read it again, then edit."
+    ko = (
+        "'{name}' 스케줄이 그 사이에 변경되었습니다 (현재 리비전 {actual}, 예상 {expected}). 다시 조회한 뒤 수정하세요."
+    )
+
+
+class SeedFileError(LivebeatError):
+    """The schedules file can't be used; nothing was changed."""
+
+    en = "{path}: {reason} Nothing was changed."
+    ko = "{path}: {reason} 아무것도 변경하지 않았습니다."
+
+
+class ConfigurationError(LivebeatError):
+    """The app's settings don't let the engine run."""
+
+    en = "{reason}"
+    ko = "{reason}"

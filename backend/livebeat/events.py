@@ -1,0 +1,118 @@
+"""The event stream: the only way news travels. Audit, history, pages, alerts and metrics read it.
+
+Each entry has two fields, `type` and `data` (a JSON object); its id carries Redis' time in milliseconds.
+Writers append inside the script that makes the news true; readers form consumer groups and see each entry at
+least once. An entry is trimmed only when every registered reader has acknowledged it, or at the hard cap.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+import redis
+
+from livebeat import clock
+from livebeat.keys import Keys
+
+#: Entries kept at most, read or not; about 300 MiB. Reaching it means that a reader has been down for long.
+HARD_CAP = 1_000_000
+
+TERMINAL = ("run.succeeded", "run.failed", "run.lost", "run.cancelled", "run.expired")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One entry of the stream. `at` is Redis' time when it was written."""
+
+    id: str
+    at: datetime
+    type: str
+    data: dict[str, Any]
+
+
+def encode(data: dict[str, Any]) -> str:
+    """The text of an event's `data`; what has no JSON form is written as its `str`."""
+    return json.dumps(data, ensure_ascii=False, default=str)
+
+
+def emit(client: "redis.Redis", keys: Keys, kind: str, data: dict[str, Any]) -> None:
+    """Append an event that no script makes true, such as the start of a task that isn't in the ledger."""
+    client.xadd(keys.events, {"type": kind, "data": encode(data)}, maxlen=HARD_CAP, approximate=True)
+
+
+class EventReader:
+    """One member of a consumer group on the stream.
+
+    `read` first returns what this consumer took and never acknowledged, then what another consumer of the group
+    has held for over a minute, then new entries. Process, commit, then `ack`.
+    """
+
+    STALE_MS = 60_000
+
+    def __init__(self, client: "redis.Redis", keys: Keys, group: str, consumer: str) -> None:
+        self._client, self._stream, self._group, self._consumer = client, keys.events, group, consumer
+        self._own_pending: str | None = "0"  # None once nothing of an earlier life is left
+
+    def register(self) -> None:
+        """Create the group where it doesn't exist, from the beginning of the stream. Idempotent."""
+        try:
+            self._client.xgroup_create(self._stream, self._group, id="0", mkstream=True)
+        except redis.ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    def read(self, count: int = 200, block_ms: int = 1000) -> list[Event]:
+        """Up to `count` events, oldest first; waits up to `block_ms` where there are none."""
+        if self._own_pending is not None:
+            events = self._take(self._own_pending, count, None)
+            if events:
+                self._own_pending = events[-1].id
+                return events
+            self._own_pending = None
+        claimed: Any = self._client.xautoclaim(
+            self._stream, self._group, self._consumer, min_idle_time=self.STALE_MS, start_id="0-0", count=count
+        )
+        stale = list(_decode(claimed[1]))
+        return stale or self._take(">", count, block_ms)
+
+    def _take(self, start: str, count: int, block_ms: int | None) -> list[Event]:
+        reply = cast(
+            "Any", self._client.xreadgroup(self._group, self._consumer, {self._stream: start}, count, block_ms)
+        )
+        entries = [entry for _, batch in (reply.items() if isinstance(reply, dict) else reply or []) for entry in batch]
+        return list(_decode(entries))
+
+    def ack(self, events: Iterable[Event]) -> None:
+        """Say that these are dealt with for good."""
+        ids = [event.id for event in events]
+        if ids:
+            self._client.xack(self._stream, self._group, *ids)
+
+    def trim(self) -> int:
+        """Drop what every group has acknowledged; returns how many entries went."""
+        floors = []
+        for group in self._client.xinfo_groups(self._stream):
+            pending = self._client.xpending(self._stream, group["name"])
+            floors.append(pending["min"] if pending["pending"] else group["last-delivered-id"])
+        if not floors:
+            return 0
+        return self._client.xtrim(self._stream, minid=min(floors, key=_order), approximate=True)
+
+
+def _order(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, sequence = entry_id.partition("-")
+    return int(milliseconds), int(sequence or 0)
+
+
+def _decode(entries: Iterable[Any]) -> Iterator[Event]:
+    for entry_id, values in entries:
+        if not values:  # trimmed while pending
+            continue
+        try:
+            data = json.loads(values.get("data", "{}"))
+        except ValueError:
+            data = {}
+        at = clock.from_epoch(_order(entry_id)[0] / 1000)
+        yield Event(entry_id, at, values.get("type", ""), data if isinstance(data, dict) else {})

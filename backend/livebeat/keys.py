@@ -1,0 +1,136 @@
+"""Every Redis key of the engine and of RedBeat, built here and nowhere else (docs/redis-keys.md lists them).
+
+The engine's prefix is `livebeat:`, or `livebeat:<theirs>` where RedBeat's prefix isn't the default, so that two
+apps on one Redis never meet.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from livebeat.errors import NameRefusedError
+
+DEFAULT_REDBEAT_PREFIX = "redbeat:"
+#: What kombu keeps on a Redis broker, beside the queues themselves.
+_KOMBU_KEYS = frozenset({"unacked", "unacked_index", "unacked_mutex"})
+_KOMBU_PREFIXES = ("_kombu.", "celeryev", "celery.pidbox", "/")
+_ZERO_WIDTH_JOINER = "\u200d"  # joins emoji; unprintable to Python, visible to people
+NAME_LENGTH = 200
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of one app. `redbeat_prefix`, `lock` as RedBeat resolves them; `queues` = the broker lists in use."""
+
+    redbeat_prefix: str = DEFAULT_REDBEAT_PREFIX
+    lock: str = DEFAULT_REDBEAT_PREFIX + ":lock"
+    queues: frozenset[str] = frozenset()
+
+    @property
+    def prefix(self) -> str:
+        """The engine's own prefix."""
+        theirs = "" if self.redbeat_prefix == DEFAULT_REDBEAT_PREFIX else self.redbeat_prefix
+        return f"livebeat:{theirs}"
+
+    @property
+    def schedule(self) -> str:
+        """RedBeat's index: member = entry key, score = next due."""
+        return f"{self.redbeat_prefix}:schedule"
+
+    @property
+    def statics(self) -> str:
+        """RedBeat's set of names that came from `beat_schedule`."""
+        return f"{self.redbeat_prefix}:statics"
+
+    @property
+    def events(self) -> str:
+        """Stream of every change and every run event."""
+        return f"{self.prefix}events"
+
+    @property
+    def wake(self) -> str:
+        """Channel on which a changed schedule wakes the beats."""
+        return f"{self.prefix}wake"
+
+    @property
+    def ledger(self) -> str:
+        """Messages not yet finished, by the time of their next check."""
+        return f"{self.prefix}ledger"
+
+    @property
+    def unique(self) -> str:
+        """Hash: `unique=` key → id of the run that holds it."""
+        return f"{self.prefix}unique"
+
+    @property
+    def seed(self) -> str:
+        """Hash: the entries of the seed file as last applied."""
+        return f"{self.prefix}seed"
+
+    @property
+    def static_definitions(self) -> str:
+        """Hash: `beat_schedule` entries as last applied."""
+        return f"{self.prefix}statics"
+
+    @property
+    def beats(self) -> str:
+        """Hash: beat → its last heartbeat and role."""
+        return f"{self.prefix}beats"
+
+    @property
+    def mark(self) -> str:
+        """Redis' time at the newest dispatch: a clock that falls below it has stepped back."""
+        return f"{self.prefix}mark"
+
+    def run(self, run_id: str) -> str:
+        """Ledger entry of one run."""
+        return f"{self.prefix}run:{run_id}"
+
+    def running(self, name: str) -> str:
+        """Ids of this schedule in the ledger."""
+        return f"{self.prefix}running:{name}"
+
+    def entry(self, name: str) -> str:
+        """RedBeat's hash of a schedule.
+
+        Raises:
+            NameRefusedError: the name can't be a schedule's.
+        """
+        if not 1 <= len(name) <= NAME_LENGTH:
+            raise NameRefusedError(
+                "name",
+                f"must have 1 to {NAME_LENGTH} characters; it has {len(name)}",
+                f"1자 이상 {NAME_LENGTH}자 이하여야 합니다 (현재 {len(name)}자)",
+            )
+        if not name.replace(_ZERO_WIDTH_JOINER, "").isprintable():
+            raise NameRefusedError(
+                "name",
+                f"{name!r} holds a character that can't be printed (a line break, a tab, a control character)",
+                f"{name!r}: 출력할 수 없는 문자(줄바꿈, 탭, 제어 문자)가 들어 있습니다",
+            )
+        key = self.redbeat_prefix + name
+        if self._is_taken(key):
+            raise NameRefusedError(
+                "name",
+                f"{name!r} would land on the Redis key {key!r}, which is not a schedule; choose another name",
+                f"{name!r}: Redis 키 {key!r}와 겹칩니다. 다른 이름을 사용하세요",
+            )
+        return key
+
+    def name(self, entry_key: str) -> str:
+        """The schedule's name behind an entry key."""
+        return entry_key.removeprefix(self.redbeat_prefix)
+
+    def _is_taken(self, key: str) -> bool:
+        return (
+            key in {self.schedule, self.statics, self.lock}
+            or key in _KOMBU_KEYS
+            or key in self.queues
+            or key.startswith(self.prefix)
+            or key.startswith(_KOMBU_PREFIXES)
+            or key.endswith(".pidbox")
+        )
+
+
+def keys_for(redbeat_prefix: str, lock: str | None, queues: Iterable[str]) -> Keys:
+    """The keys of an app, from RedBeat's resolved settings."""
+    return Keys(redbeat_prefix, lock or f"{redbeat_prefix}:lock", frozenset(queues))

@@ -1,0 +1,10 @@
+"""Rules of time: pure arithmetic from an instant to the next one. `now` is always an argument.
+
+Instants are aware UTC datetimes, in and out; a time zone is only a rule for finding the next one.
+"""
+
+from livebeat.rules.cron import Cron
+from livebeat.rules.interval import Interval
+from livebeat.rules.recurrence import Recurrence, from_json
+
+__all__ = ["Cron", "Interval", "Recurrence", "from_json"]
