@@ -1,0 +1,1 @@
+"""What every process of the platform needs first: settings, errors, logging, Django's start, the Celery app."""

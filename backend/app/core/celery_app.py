@@ -1,0 +1,88 @@
+"""The Celery app: one Redis for broker, schedules and ledger; JSON only; nothing kept in a result backend.
+
+`celery -A app.core.celery_app worker|beat` from any folder finds the servers through `app.core.settings`.
+"""
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.app.task import Task
+from celery.signals import setup_logging
+from kombu import Queue
+
+import livebeat
+from app.core.logging import configure_logging
+from app.core.settings import get_settings
+
+# Celery's Django fix-up is installed only if this is set before the app is made.
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "app.django_project.settings")  # noqa: TID251
+
+QUEUES = ("default", "crawl", "stats")
+_OPT_IN = "livebeat_schedulable"
+
+
+def _make() -> Celery:
+    settings = get_settings()
+    app = Celery(
+        "livebeat",
+        broker=settings.broker_url,
+        include=["app.tasks.scheduler", "app.tasks.stats"],
+    )
+    app.conf.update(
+        timezone=settings.livebeat_timezone,
+        enable_utc=True,
+        task_serializer="json",
+        accept_content=["json"],
+        task_queues=[Queue(name) for name in QUEUES],
+        task_default_queue="default",
+        task_create_missing_queues=False,  # a queue name is a Redis key: only declared ones
+        task_routes={"app.tasks.scheduler.*": {"queue": "crawl"}, "app.tasks.stats.*": {"queue": "stats"}},
+        task_ignore_result=True,
+        result_expires=None,  # or Celery would add its own clean-up schedule for results that nobody keeps
+        worker_redirect_stdouts=False,  # a traceback on standard error stays one, not a log entry a character
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_time_limit=1800,
+        task_soft_time_limit=1740,
+        worker_prefetch_multiplier=1,
+        worker_soft_shutdown_timeout=30,
+        worker_enable_soft_shutdown_on_idle=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        # Recovery doesn't wait for this: the ledger gives a lost run to another worker within seconds.
+        broker_transport_options={
+            "visibility_timeout": 7200,
+            "socket_timeout": 10,
+            "socket_connect_timeout": 5,
+            "health_check_interval": 5,
+        },
+        redbeat_redis_url=settings.client_url,
+        redbeat_redis_options={},
+        beat_scheduler="livebeat:LiveBeatScheduler",
+        livebeat_seed_file=str(settings.livebeat_schedules_file),
+        livebeat_seed_policy=settings.livebeat_seed_policy,
+    )
+    livebeat.install(app)
+    return app
+
+
+celery_app = _make()
+app = celery_app  # the name that `celery -A` looks for first
+
+
+@setup_logging.connect(weak=False)
+def _configure_logging(loglevel: Any = None, **_: Any) -> None:
+    configure_logging(loglevel)
+
+
+def schedulable(task: Task) -> Task:
+    """Mark a task as one that users may put on a schedule or trigger; without the mark they can't."""
+    setattr(task, _OPT_IN, True)
+    return task
+
+
+def schedulable_tasks() -> list[str]:
+    """The names of the tasks that users may schedule, sorted."""
+    celery_app.loader.import_default_modules()
+    return sorted(name for name, task in celery_app.tasks.items() if getattr(task, _OPT_IN, False))

@@ -1,0 +1,106 @@
+"""Real workers: each way a task can end, and what a kill -9 leaves behind."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery
+from livebeat import send
+from livebeat.connection import link
+from livebeat.delivery.relay import Relay
+from livebeat.message import build
+from support.engine import celery_process, connect, make_app, start_celery
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.timeout(90)
+WORKER = ("worker", "--concurrency=2", "--without-gossip", "--without-mingle", "--loglevel=info")
+
+
+@pytest.fixture
+def app(redis_url: str) -> Celery:
+    return make_app(redis_url)
+
+
+@pytest.fixture
+def client(redis_url: str) -> "redis.Redis":
+    return connect(redis_url)
+
+
+@pytest.fixture(params=["prefork", "threads"])
+def worker(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Iterator[Any]:
+    with celery_process(redis_url, tmp_path, *WORKER, f"--pool={request.param}") as process:
+        yield process
+
+
+def data_of(client: "redis.Redis", kind: str, run_id: str) -> list[dict[str, Any]]:
+    found = [json.loads(v["data"]) for _, v in client.xrange("livebeat:events") if v["type"] == kind]
+    return [data for data in found if data["run"] == run_id]
+
+
+def ended(client: "redis.Redis", run_id: str) -> str:
+    """The type of the run's one terminal event, once it is there."""
+
+    def terminal() -> list[str]:
+        kinds = ("run.succeeded", "run.failed", "run.lost", "run.cancelled", "run.expired")
+        return [kind for kind in kinds for _ in data_of(client, kind, run_id)]
+
+    wait_until(terminal, 30, f"the end of run {run_id}")
+    (kind,) = terminal()
+    return kind
+
+
+@pytest.mark.usefixtures("worker")
+def test_success_failure_and_retry(app: Celery, client: "redis.Redis") -> None:
+    good = send("sample.echo", kwargs={"value": {"k": "값"}}, app=app).run_id
+    bad = send("sample.fail", app=app).run_id
+    again = send("sample.retry", kwargs={"times": 2}, app=app).run_id
+    assert ended(client, good) == "run.succeeded"
+    assert data_of(client, "run.succeeded", good)[0]["result"] == {"k": "값"}
+    assert ended(client, bad) == "run.failed"
+    failure = data_of(client, "run.failed", bad)[0]
+    assert (failure["error_class"], failure["error"]) == ("ValueError", "as asked")
+    relay = Relay(link(app))
+    wait_until(lambda: relay.run_once() * 0 or data_of(client, "run.succeeded", again), 30, "the third attempt")
+    assert [data["attempt"] for data in data_of(client, "run.started", again)] == [1, 2, 3]
+    assert len(data_of(client, "run.retrying", again)) == 2
+    assert client.zcard("livebeat:ledger") == 0
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_late_copy_is_dropped(app: Celery, client: "redis.Redis", tmp_path: Path) -> None:
+    run_id = send("sample.note", app=app).run_id
+    message = build(app, "sample.note", run_id=run_id, headers={})  # as the broker would deliver it a second time
+    assert ended(client, run_id) == "run.succeeded"
+    client.lpush("celery", message.commands[0][2])
+    last = send("sample.note", app=app).run_id
+    assert ended(client, last) == "run.succeeded"
+    lines = (tmp_path / "evidence.txt").read_text().splitlines()
+    assert len([line for line in lines if f"done {run_id}" in line]) == 1
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_plain_celery_task_runs_and_is_told(redis_url: str, client: "redis.Redis") -> None:
+    plain = make_app(redis_url).send_task("sample.echo", kwargs={"value": 1}, ignore_result=True)
+    assert ended(client, plain.id) == "run.succeeded"
+    assert data_of(client, "run.started", plain.id)[0]["kind"] == "task"
+    assert client.zcard("livebeat:ledger") == 0
+
+
+def test_kill_9_of_the_worker_gives_the_run_to_another(
+    app: Celery, redis_url: str, client: "redis.Redis", tmp_path: Path
+) -> None:
+    run_id = send("sample.hang", app=app).run_id
+    doomed = start_celery(redis_url, tmp_path, *WORKER)
+    wait_until((tmp_path / f"hung-{run_id}").exists, 30, "the first attempt")
+    os.killpg(doomed.pid, signal.SIGKILL)
+    doomed.wait()
+    relay = Relay(link(app))
+    with celery_process(redis_url, tmp_path, *WORKER):
+        wait_until(lambda: relay.run_once() * 0 or data_of(client, "run.succeeded", run_id), 40, "the second attempt")
+    assert ended(client, run_id) == "run.succeeded"
+    assert [data["attempt"] for data in data_of(client, "run.started", run_id)] == [1, 2]
