@@ -13,6 +13,7 @@ from pathlib import Path
 import django
 import pytest
 import redis
+
 from launcher.servers.postgres import EmbeddedPostgres
 from launcher.servers.valkey import EmbeddedValkey
 
@@ -55,8 +56,8 @@ def redis_server() -> Iterator[EmbeddedValkey]:
 
 
 @pytest.fixture
-def redis_url(redis_server: EmbeddedValkey) -> Iterator[str]:
+def redis_url(redis_server: EmbeddedValkey) -> str:
     """Its address, in redis-py's spelling. Empty at the start of each test."""
     with redis.Redis.from_url(redis_server.client_url) as client:
         client.flushall()
-    yield redis_server.client_url
+    return redis_server.client_url

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 from celery import Celery
+
 from livebeat import Cron, Interval, ScheduleSpec, ScheduleStore, clock, leader
 from livebeat.beat.statics import apply_statics
 from livebeat.connection import link

@@ -8,11 +8,12 @@ import pytest
 import redis
 from celery import Celery
 from celery.schedules import crontab, schedule
+from redbeat import RedBeatSchedulerEntry
+
 from livebeat import Cron, Interval, ScheduleSpec, ScheduleStore, clock
 from livebeat.beat.dispatch import Dispatcher
 from livebeat.connection import Link, link
 from livebeat.entry import Raw, decode, encode_ours
-from redbeat import RedBeatSchedulerEntry
 from support.engine import connect, make_app
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import redis
 from celery import Celery
+
 from livebeat import run_state, send
 from livebeat.connection import link
 from livebeat.delivery.ledger import Ledger, Run
@@ -44,7 +45,7 @@ def test_a_run_from_accept_to_finish_leaves_nothing(app: Celery, ledger: Ledger,
     assert ledger.finish(run, "owner", 1, "run.succeeded", result=3)
     assert run_state(app, run.run) is None
     client.delete("celery", "livebeat:events")
-    assert [key for key in client.keys("livebeat:*")] == []
+    assert client.keys("livebeat:*") == []
     assert ledger.claim(run, "owner", "w@host") == ("gone", 0)
 
 

@@ -6,10 +6,11 @@ import threading
 import pytest
 from celery import Celery
 from celery.schedules import crontab
+from redbeat import RedBeatSchedulerEntry
+
 from livebeat import Cron, Interval, ScheduleSpec, ScheduleStore
 from livebeat.connection import link
 from livebeat.errors import NameRefusedError, RevisionConflictError, ScheduleExistsError, ScheduleNotFoundError
-from redbeat import RedBeatSchedulerEntry
 from support.engine import connect, make_app
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import redis
 from celery import Celery
+
 from livebeat import send
 from livebeat.connection import link
 from livebeat.delivery.relay import Relay

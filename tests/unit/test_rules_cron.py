@@ -7,6 +7,7 @@ from celery import Celery
 from celery.schedules import crontab
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from livebeat import Cron
 from livebeat.errors import SpecError
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from livebeat import Interval
 from livebeat.errors import SpecError
 from livebeat.rules import from_json

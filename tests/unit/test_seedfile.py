@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from livebeat import Cron
 from livebeat.errors import SeedFileError, SpecError
 from livebeat.seedfile import cron_to_old_form, old_form_to_cron, parse

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from livebeat import Cron, ScheduleSpec
 from livebeat.errors import NameRefusedError, SpecError
 from livebeat.keys import Keys

@@ -9,7 +9,7 @@ from typing import Any
 from celery import Celery
 from celery.app.task import Task
 from celery.signals import setup_logging
-from kombu import Queue
+from kombu import Exchange, Queue
 
 import livebeat
 from app.core.logging import configure_logging
@@ -34,7 +34,7 @@ def _make() -> Celery:
         enable_utc=True,
         task_serializer="json",
         accept_content=["json"],
-        task_queues=[Queue(name) for name in QUEUES],
+        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
         task_default_queue="default",
         task_create_missing_queues=False,  # a queue name is a Redis key: only declared ones
         task_routes={"app.tasks.scheduler.*": {"queue": "crawl"}, "app.tasks.stats.*": {"queue": "stats"}},

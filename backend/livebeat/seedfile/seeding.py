@@ -98,6 +98,21 @@ class Seeding:
             len(report.kept),
         )
 
+    def differences(self) -> dict[str, str]:
+        """Schedules that are not as the file says: name → `missing` (deleted live) or `edited`, pauses aside.
+
+        Raises:
+            SeedFileError: the file can't be used.
+        """
+        found = {}
+        for name, spec in parse(self._text(), self._path).items():
+            live = self._live(name)
+            if live is None:
+                found[name] = "missing"
+            elif not self._same(live, spec):
+                found[name] = "edited"
+        return found
+
     def _text(self) -> str:
         try:
             return self._path.read_text(encoding="utf-8")
