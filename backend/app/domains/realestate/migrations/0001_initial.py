@@ -1,0 +1,180 @@
+"""The old crawler's tables, so that `migrate --fake-initial` takes them over."""
+
+import django.db.models.deletion
+import django.utils.timezone
+import uuid
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    initial = True
+
+    dependencies = [
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name='Complex',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('complex_id', models.CharField(max_length=50, unique=True, verbose_name='단지 번호')),
+                ('complex_name', models.CharField(max_length=200, verbose_name='단지명')),
+                ('complex_type', models.CharField(blank=True, max_length=50, null=True, verbose_name='유형')),
+                ('address', models.CharField(blank=True, max_length=500, null=True, verbose_name='주소')),
+                ('road_address', models.CharField(blank=True, max_length=500, null=True, verbose_name='도로명 주소')),
+                ('jibun_address', models.CharField(blank=True, max_length=500, null=True, verbose_name='지번 주소')),
+                ('total_households', models.IntegerField(blank=True, null=True, verbose_name='세대수')),
+                ('total_dongs', models.IntegerField(blank=True, null=True, verbose_name='동수')),
+                ('completion_date', models.CharField(blank=True, max_length=20, null=True, verbose_name='준공일')),
+                ('min_area', models.FloatField(blank=True, null=True, verbose_name='최소 면적')),
+                ('max_area', models.FloatField(blank=True, null=True, verbose_name='최대 면적')),
+                ('min_price', models.BigIntegerField(blank=True, null=True, verbose_name='최저 매매가')),
+                ('max_price', models.BigIntegerField(blank=True, null=True, verbose_name='최고 매매가')),
+                ('min_lease_price', models.BigIntegerField(blank=True, null=True, verbose_name='최저 전세가')),
+                ('max_lease_price', models.BigIntegerField(blank=True, null=True, verbose_name='최고 전세가')),
+                ('latitude', models.FloatField(blank=True, null=True, verbose_name='위도')),
+                ('longitude', models.FloatField(blank=True, null=True, verbose_name='경도')),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='생성 일시')),
+                ('updated_at', models.DateTimeField(auto_now=True, null=True, verbose_name='수정 일시')),
+            ],
+            options={
+                'verbose_name': '단지',
+                'verbose_name_plural': '단지',
+                'db_table': 'complexes',
+            },
+        ),
+        migrations.CreateModel(
+            name='ArticleChange',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('article_no', models.CharField(blank=True, db_index=True, max_length=50, null=True, verbose_name='매물 번호')),
+                ('change_type', models.CharField(choices=[('NEW', '신규'), ('REMOVED', '삭제'), ('PRICE_UP', '가격 상승'), ('PRICE_DOWN', '가격 하락')], db_index=True, max_length=20, verbose_name='변동')),
+                ('old_price', models.CharField(blank=True, max_length=100, null=True, verbose_name='이전 가격')),
+                ('new_price', models.CharField(blank=True, max_length=100, null=True, verbose_name='현재 가격')),
+                ('price_change_amount', models.BigIntegerField(blank=True, null=True, verbose_name='변동액 (만원)')),
+                ('price_change_percent', models.FloatField(blank=True, null=True, verbose_name='변동률 (%)')),
+                ('trade_type', models.CharField(blank=True, max_length=20, null=True, verbose_name='거래 유형')),
+                ('area_name', models.CharField(blank=True, max_length=50, null=True, verbose_name='면적 유형')),
+                ('building_name', models.CharField(blank=True, max_length=100, null=True, verbose_name='동')),
+                ('floor_info', models.CharField(blank=True, max_length=50, null=True, verbose_name='층')),
+                ('from_snapshot_id', models.BigIntegerField(blank=True, null=True, verbose_name='이전 스냅샷')),
+                ('to_snapshot_id', models.BigIntegerField(blank=True, null=True, verbose_name='현재 스냅샷')),
+                ('detected_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now, null=True, verbose_name='감지 일시')),
+                ('is_read', models.BooleanField(default=False, null=True, verbose_name='읽음')),
+                ('complex', models.ForeignKey(db_column='complex_id', on_delete=django.db.models.deletion.CASCADE, related_name='changes', to='realestate.complex', to_field='complex_id', verbose_name='단지')),
+            ],
+            options={
+                'verbose_name': '매물 변동',
+                'verbose_name_plural': '매물 변동',
+                'db_table': 'article_changes',
+            },
+        ),
+        migrations.CreateModel(
+            name='Transaction',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('trade_type', models.CharField(blank=True, max_length=20, null=True, verbose_name='거래 유형')),
+                ('trade_date', models.CharField(blank=True, db_index=True, max_length=20, null=True, verbose_name='거래일')),
+                ('deal_price', models.BigIntegerField(blank=True, null=True, verbose_name='거래가 (만원)')),
+                ('formatted_price', models.CharField(blank=True, max_length=100, null=True, verbose_name='거래가')),
+                ('floor', models.IntegerField(blank=True, null=True, verbose_name='층')),
+                ('area', models.FloatField(blank=True, null=True, verbose_name='면적')),
+                ('exclusive_area', models.FloatField(blank=True, null=True, verbose_name='전용 면적')),
+                ('created_at', models.DateTimeField(auto_now_add=True, null=True, verbose_name='생성 일시')),
+                ('complex', models.ForeignKey(db_column='complex_id', on_delete=django.db.models.deletion.CASCADE, related_name='transactions', to='realestate.complex', to_field='complex_id', verbose_name='단지')),
+            ],
+            options={
+                'verbose_name': '실거래',
+                'verbose_name_plural': '실거래',
+                'db_table': 'transactions',
+            },
+        ),
+        migrations.CreateModel(
+            name='ArticleSnapshot',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('article_no', models.CharField(db_index=True, max_length=50, verbose_name='매물 번호')),
+                ('trade_type', models.CharField(blank=True, max_length=20, null=True, verbose_name='거래 유형')),
+                ('price', models.CharField(blank=True, max_length=100, null=True, verbose_name='가격')),
+                ('area_name', models.CharField(blank=True, max_length=50, null=True, verbose_name='면적 유형')),
+                ('area1', models.FloatField(blank=True, null=True, verbose_name='공급 면적')),
+                ('floor_info', models.CharField(blank=True, max_length=50, null=True, verbose_name='층')),
+                ('direction', models.CharField(blank=True, max_length=50, null=True, verbose_name='방향')),
+                ('building_name', models.CharField(blank=True, max_length=100, null=True, verbose_name='동')),
+                ('realtor_name', models.CharField(blank=True, max_length=200, null=True, verbose_name='중개사')),
+                ('same_addr_cnt', models.IntegerField(blank=True, null=True, verbose_name='동일 매물 수')),
+                ('snapshot_date', models.DateTimeField(db_index=True, verbose_name='스냅샷 일시')),
+                ('crawl_session_id', models.CharField(blank=True, max_length=100, null=True, verbose_name='수집 세션')),
+                ('created_at', models.DateTimeField(auto_now_add=True, null=True, verbose_name='생성 일시')),
+                ('complex', models.ForeignKey(db_column='complex_id', on_delete=django.db.models.deletion.CASCADE, related_name='snapshots', to='realestate.complex', to_field='complex_id', verbose_name='단지')),
+            ],
+            options={
+                'verbose_name': '매물 스냅샷',
+                'verbose_name_plural': '매물 스냅샷',
+                'db_table': 'article_snapshots',
+            },
+        ),
+        migrations.CreateModel(
+            name='Article',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('article_no', models.CharField(max_length=50, unique=True, verbose_name='매물 번호')),
+                ('trade_type', models.CharField(blank=True, max_length=20, null=True, verbose_name='거래 유형')),
+                ('price', models.CharField(blank=True, max_length=100, null=True, verbose_name='가격')),
+                ('monthly_rent', models.IntegerField(blank=True, null=True, verbose_name='월세 (만원)')),
+                ('price_change_state', models.CharField(blank=True, max_length=20, null=True, verbose_name='가격 변동')),
+                ('area_name', models.CharField(blank=True, max_length=50, null=True, verbose_name='면적 유형')),
+                ('area1', models.FloatField(blank=True, null=True, verbose_name='공급 면적')),
+                ('area2', models.FloatField(blank=True, null=True, verbose_name='전용 면적')),
+                ('floor_info', models.CharField(blank=True, max_length=50, null=True, verbose_name='층')),
+                ('direction', models.CharField(blank=True, max_length=50, null=True, verbose_name='방향')),
+                ('building_name', models.CharField(blank=True, max_length=100, null=True, verbose_name='동')),
+                ('feature_desc', models.TextField(blank=True, null=True, verbose_name='특징')),
+                ('tags', models.TextField(blank=True, null=True, verbose_name='태그 (JSON)')),
+                ('realtor_name', models.CharField(blank=True, max_length=200, null=True, verbose_name='중개사')),
+                ('same_addr_cnt', models.IntegerField(blank=True, default=1, null=True, verbose_name='동일 매물 수')),
+                ('same_addr_max_prc', models.CharField(blank=True, max_length=100, null=True, verbose_name='동일 매물 최고가')),
+                ('same_addr_min_prc', models.CharField(blank=True, max_length=100, null=True, verbose_name='동일 매물 최저가')),
+                ('confirm_date', models.CharField(blank=True, max_length=20, null=True, verbose_name='확인일')),
+                ('is_active', models.BooleanField(default=True, null=True, verbose_name='활성')),
+                ('first_found_at', models.DateTimeField(default=django.utils.timezone.now, null=True, verbose_name='최초 발견')),
+                ('last_seen_at', models.DateTimeField(default=django.utils.timezone.now, null=True, verbose_name='마지막 확인')),
+                ('created_at', models.DateTimeField(auto_now_add=True, null=True, verbose_name='생성 일시')),
+                ('updated_at', models.DateTimeField(auto_now=True, null=True, verbose_name='수정 일시')),
+                ('complex', models.ForeignKey(db_column='complex_id', on_delete=django.db.models.deletion.CASCADE, related_name='articles', to='realestate.complex', to_field='complex_id', verbose_name='단지')),
+            ],
+            options={
+                'verbose_name': '매물',
+                'verbose_name_plural': '매물',
+                'db_table': 'articles',
+            },
+        ),
+        migrations.CreateModel(
+            name='CrawlJob',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('job_id', models.UUIDField(default=uuid.uuid4, unique=True, verbose_name='작업 ID')),
+                ('job_type', models.CharField(default='manual', max_length=50, verbose_name='종류')),
+                ('complex_name', models.CharField(blank=True, max_length=200, null=True, verbose_name='단지명')),
+                ('status', models.CharField(choices=[('pending', '대기'), ('running', '실행 중'), ('success', '성공'), ('failed', '실패')], default='pending', max_length=20, verbose_name='상태')),
+                ('started_at', models.DateTimeField(blank=True, null=True, verbose_name='시작')),
+                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='종료')),
+                ('duration_seconds', models.IntegerField(blank=True, null=True, verbose_name='소요 (초)')),
+                ('articles_collected', models.IntegerField(default=0, null=True, verbose_name='수집')),
+                ('articles_new', models.IntegerField(default=0, null=True, verbose_name='신규')),
+                ('articles_updated', models.IntegerField(default=0, null=True, verbose_name='갱신')),
+                ('articles_removed', models.IntegerField(default=0, null=True, verbose_name='삭제')),
+                ('error_message', models.TextField(blank=True, null=True, verbose_name='오류')),
+                ('error_traceback', models.TextField(blank=True, null=True, verbose_name='오류 상세')),
+                ('celery_task_id', models.CharField(blank=True, max_length=255, null=True, verbose_name='Celery 태스크')),
+                ('created_at', models.DateTimeField(auto_now_add=True, null=True, verbose_name='생성 일시')),
+                ('complex', models.ForeignKey(blank=True, db_column='complex_id', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='crawl_jobs', to='realestate.complex', to_field='complex_id', verbose_name='단지')),
+            ],
+            options={
+                'verbose_name': '수집 작업',
+                'verbose_name_plural': '수집 작업',
+                'db_table': 'crawl_jobs',
+            },
+        ),
+    ]

@@ -1,0 +1,48 @@
+"""Reading real-estate data for pages and REST: dicts, in an order that a cursor can continue."""
+
+from typing import Any
+
+from django.db.models import Count, Max, OuterRef, Subquery
+from django.db.models.functions import Coalesce
+
+from app.domains.realestate.models import Article, ArticleChange, Complex, CrawlJob
+
+_FIELDS = (
+    "id", "complex_id", "complex_name", "complex_type", "address", "road_address", "jibun_address",
+    "total_households", "total_dongs", "completion_date", "min_area", "max_area", "min_price", "max_price",
+    "min_lease_price", "max_lease_price", "latitude", "longitude", "active_articles", "last_crawled_at",
+)  # fmt: skip
+
+
+def complexes(*, after: int = 0, limit: int | None = None, complex_id: str | None = None) -> list[dict[str, Any]]:
+    """Complexes in the order of their `id`, from the first above `after`, all or `limit` of them; prices in 만원, times aware.
+
+    `active_articles` counts listings that are up now, `last_crawled_at` is the end of the last successful crawl, or
+    None. The cursor for more is the last one's `id`.
+    """
+    rows = Complex.objects.filter(pk__gt=after)
+    if complex_id is not None:
+        rows = rows.filter(complex_id=complex_id)
+    # Subqueries, not joins: listings times crawls would be millions of rows for one old complex.
+    mine = {"complex_id": OuterRef("complex_id")}
+    active = Article.objects.filter(**mine, is_active=True).order_by().values("complex_id")
+    crawled = CrawlJob.objects.filter(**mine, status=CrawlJob.Status.SUCCESS).order_by().values("complex_id")
+    counted = rows.annotate(
+        active_articles=Coalesce(Subquery(active.annotate(n=Count("pk")).values("n")), 0),
+        last_crawled_at=Subquery(crawled.annotate(at=Max("finished_at")).values("at")),
+    )
+    return [dict(row) for row in counted.order_by("pk").values(*_FIELDS)[:limit]]
+
+
+def changes(*, before: int | None = None, limit: int = 100, complex_id: str | None = None) -> list[dict[str, Any]]:
+    """Changes, newest first by `id`, below `before`; amounts in 만원."""
+    rows = ArticleChange.objects.order_by("-pk")
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    if complex_id is not None:
+        rows = rows.filter(complex_id=complex_id)
+    fields = (
+        "id", "complex_id", "article_no", "change_type", "old_price", "new_price", "price_change_amount",
+        "price_change_percent", "trade_type", "area_name", "building_name", "floor_info", "detected_at", "is_read",
+    )  # fmt: skip
+    return [dict(row) for row in rows.values(*fields)[:limit]]

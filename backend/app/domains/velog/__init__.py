@@ -1,0 +1,1 @@
+"""Blog statistics: velog users, their posts, and one row of totals a post and day."""
