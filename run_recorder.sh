@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# ./run_recorder.sh
+#
+# The recorder alone: reads the event stream, writes runs, history and alerts. SIGTERM stops it.
+
+set -euo pipefail
+here=${BASH_SOURCE[0]}
+while [ -L "$here" ]; do
+    link=$(readlink "$here")
+    case $link in /*) here=$link ;; *) here=$(dirname "$here")/$link ;; esac
+done
+source "$(dirname "$here")/scripts/environment.sh"
+
+case ${1:-} in -h | --help) show_help && exit ;; esac
+ensure_environment run
+exec "$python" -m launcher run recorder "$@"

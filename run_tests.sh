@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# ./run_tests.sh [pytest's arguments]
+#
+# Everything that CI checks: lint, formatting, types, layers, then the unit, integration and end-to-end tests. Makes
+# the environment first. With arguments, pytest alone: ./run_tests.sh tests/unit -k cron
+# Exits with 1 if any check failed, after running them all.
+
+set -euo pipefail
+here=${BASH_SOURCE[0]}
+while [ -L "$here" ]; do
+    link=$(readlink "$here")
+    case $link in /*) here=$link ;; *) here=$(dirname "$here")/$link ;; esac
+done
+source "$(dirname "$here")/scripts/environment.sh"
+
+case ${1:-} in -h | --help) show_help && exit ;; esac
+ensure_environment all
+bin=$project_dir/.venv/bin
+# The tests start servers of their own; nobody's real one may be in reach.
+unset REDIS_URL REDIS_HOST DATABASE_URL POSTGRES_HOST
+if [ $# -gt 0 ]; then
+    exec "$bin/pytest" "$@"
+fi
+
+failed=()
+check() {
+    local name=$1 started=$SECONDS
+    shift
+    printf '\n== %s: %s\n' "$name" "${*#"$project_dir"/}"
+    "$@" || failed+=("$name")
+    printf '== %s: %d s\n' "$name" $((SECONDS - started))
+}
+
+check lint "$bin/ruff" check
+check format "$bin/ruff" format --check
+check types "$bin/mypy"
+check layers "$bin/lint-imports"
+check unit "$bin/pytest" tests/unit -q
+check integration "$bin/pytest" tests/integration -q -n 2 --dist loadfile
+check e2e "$bin/pytest" tests/e2e -q
+if [ ${#failed[@]} -gt 0 ]; then
+    printf '\nfailed: %s\n' "${failed[*]}"
+    exit 1
+fi
+printf '\nall passed in %d s\n' "$SECONDS"
