@@ -4,7 +4,7 @@
 messages into the ledger, so that none is lost with a worker.
 """
 
-from livebeat.beat import LiveBeatScheduler, leader
+from livebeat.beat import LiveBeatScheduler, hand_over, leader
 from livebeat.delivery import Sent, current_slot, install, run_state, send
 from livebeat.entry import StoredSchedule
 from livebeat.rules import Cron, Interval
@@ -20,6 +20,7 @@ __all__ = [
     "Sent",
     "StoredSchedule",
     "current_slot",
+    "hand_over",
     "install",
     "leader",
     "run_state",

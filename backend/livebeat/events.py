@@ -74,15 +74,22 @@ class EventReader:
         claimed: Any = self._client.xautoclaim(
             self._stream, self._group, self._consumer, min_idle_time=self.STALE_MS, start_id="0-0", count=count
         )
-        stale = list(_decode(claimed[1]))
-        return stale or self._take(">", count, block_ms)
+        return self._known(claimed[1]) or self._take(">", count, block_ms)
 
     def _take(self, start: str, count: int, block_ms: int | None) -> list[Event]:
         reply = cast(
             "Any", self._client.xreadgroup(self._group, self._consumer, {self._stream: start}, count, block_ms)
         )
         entries = [entry for _, batch in (reply.items() if isinstance(reply, dict) else reply or []) for entry in batch]
-        return list(_decode(entries))
+        return self._known(entries)
+
+    def _known(self, entries: Iterable[Any]) -> list[Event]:
+        """The entries that are still there; what was trimmed while pending is acknowledged, or it would pend for ever."""
+        found = list(entries)
+        trimmed = [entry_id for entry_id, values in found if not values]
+        if trimmed:
+            self._client.xack(self._stream, self._group, *trimmed)
+        return list(_decode(found))
 
     def ack(self, events: Iterable[Event]) -> None:
         """Say that these are dealt with for good."""
@@ -108,7 +115,7 @@ def _order(entry_id: str) -> tuple[int, int]:
 
 def _decode(entries: Iterable[Any]) -> Iterator[Event]:
     for entry_id, values in entries:
-        if not values:  # trimmed while pending
+        if not values:
             continue
         try:
             data = json.loads(values.get("data", "{}"))

@@ -77,6 +77,11 @@ class Keys:
         return f"{self.prefix}beats"
 
     @property
+    def hand_over(self) -> str:
+        """The token of the leader that was asked to hand over."""
+        return f"{self.prefix}hand-over"
+
+    @property
     def mark(self) -> str:
         """Redis' time at the newest dispatch: a clock that falls below it has stepped back."""
         return f"{self.prefix}mark"

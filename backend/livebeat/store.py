@@ -66,12 +66,17 @@ class ScheduleStore:
 
     def list(self) -> list[StoredSchedule]:
         """All schedules by name. One that can't be understood is left out; the beat sets it aside with its reason."""
+        entry_keys = cast("list[str]", self._link.client.zrange(self._link.keys.schedule, 0, -1))
+        pipeline = self._link.client.pipeline(transaction=False)
+        for key in entry_keys:
+            pipeline.hmget(key, list(FIELDS))
         found = []
-        for key in cast("list[str]", self._link.client.zrange(self._link.keys.schedule, 0, -1)):
-            try:
-                found.append(self.get(self._link.keys.name(key)))
-            except (ScheduleNotFoundError, SpecError):
+        for key, values in zip(entry_keys, pipeline.execute(raise_on_error=False), strict=True):
+            if isinstance(values, Exception):
                 continue
+            stored = self._current(self._link.keys.name(key), Raw(*(value or "" for value in values)))
+            if stored is not None:
+                found.append(stored)
         return sorted(found, key=lambda stored: stored.spec.name)
 
     def put(

@@ -8,7 +8,7 @@ import pytest
 import redis
 from celery import Celery
 
-from livebeat import Cron, Interval, ScheduleSpec, ScheduleStore, clock, leader
+from livebeat import Cron, Interval, ScheduleSpec, ScheduleStore, clock, hand_over, leader
 from livebeat.beat.statics import apply_statics
 from livebeat.connection import link
 from livebeat.errors import SeedFileError
@@ -77,6 +77,25 @@ def test_sigterm_hands_the_lock_over_at_once(app: Celery, redis_url: str, tmp_pa
         process.terminate()
         process.wait(10)
         assert leader(app) is None
+
+
+def test_a_leader_that_was_asked_hands_over_and_goes_on(app: Celery, redis_url: str, tmp_path: Path) -> None:
+    with celery_process(redis_url, tmp_path, *BEAT) as first:
+        before = wait_until(lambda: leader(app), 20, "a leader")
+        assert hand_over(app) == before
+        after = wait_until(lambda: leader(app) not in {None, before} and leader(app), 10, "a new term, alone")
+        with celery_process(redis_url, tmp_path, *BEAT):
+            wait_until(lambda: "Standing by" in (tmp_path / "beat.log").read_text(), 20, "a standby")
+            assert hand_over(app) == after
+            other = wait_until(lambda: leader(app) not in {None, after} and leader(app), 10, "the other beat")
+            assert other.split(":")[2] != str(first.pid)
+            assert first.poll() is None
+
+
+def test_nobody_to_hand_over(app: Celery, client: "redis.Redis") -> None:
+    assert hand_over(app) is None
+    client.set("redbeat::lock", "a-stock-beat")
+    assert hand_over(app) is None
 
 
 def test_beat_survives_redis_going_away(redis_url: str, tmp_path: Path, client: "redis.Redis", app: Celery) -> None:

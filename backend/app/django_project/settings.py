@@ -82,8 +82,9 @@ def _sqlite(path: str) -> dict[str, Any]:
     }
 
 
-def _postgres(**parts: Any) -> dict[str, Any]:
-    return {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True, **parts}
+def _postgres(*, options: dict[str, Any] | None = None, **parts: Any) -> dict[str, Any]:
+    # Callers of the API hear of a database that can't be reached within two seconds.
+    return {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True, "OPTIONS": {"connect_timeout": 2, **(options or {})}, **parts}
 
 
 def _database() -> dict[str, Any]:
@@ -114,7 +115,7 @@ def _database() -> dict[str, Any]:
         PASSWORD=unquote(parts.password or ""),
         HOST=options.pop("host", None) or unquote(parts.hostname or ""),
         PORT=str(parts.port or options.pop("port", "") or ""),
-        OPTIONS=options,
+        options=options,
     )
 
 

@@ -7,10 +7,13 @@ from typing import Literal, cast
 
 from celery import Celery
 
+from livebeat import clock
 from livebeat.connection import Link, link
 
 #: Milliseconds; renewed with every tick, so a beat that hangs loses it.
 LOCK_MS = 5000
+#: Seconds that a beat which was asked to hand over leaves to the others; alone, it leads again after them.
+HAND_OVER_PAUSE = 2.0
 TOKEN_PREFIX = "livebeat:"  # noqa: S105  not a secret: the name under which a beat leads
 
 Role = Literal["starting", "leader", "standby", "foreign"]
@@ -25,6 +28,7 @@ class LeaderLock:
         self._term = 0
         self.role: Role = "starting"
         self.holder = ""
+        self._not_before = 0.0
 
     @property
     def token(self) -> str:
@@ -33,11 +37,17 @@ class LeaderLock:
 
     def keep(self) -> Role:
         """Take, keep or respect the lock; returns the role that follows from it."""
+        if clock.monotonic() < self._not_before:
+            return self.role
         if self.role != "leader":
             self._term += 1
-        self.holder = cast("str", self._link.script("lead", [self._link.keys.lock], [self.token, LOCK_MS]))
+        keys = self._link.keys
+        self.holder = cast("str", self._link.script("lead", [keys.lock, keys.hand_over], [self.token, LOCK_MS]))
         if self.holder == self.token:
             self.role = "leader"
+        elif not self.holder:
+            self.role = "standby"
+            self._not_before = clock.monotonic() + HAND_OVER_PAUSE
         else:
             self.role = "standby" if self.holder.startswith(TOKEN_PREFIX) else "foreign"
         return self.role
@@ -52,3 +62,18 @@ def leader(app: Celery) -> str | None:
     """The token that holds the leader lock now: ours start with `livebeat:`; None where nobody leads."""
     of = link(app)
     return cast("str | None", of.client.get(of.keys.lock))
+
+
+def hand_over(app: Celery) -> str | None:
+    """Ask the leading beat to let another lead; no process is ended. Returns its token, None where none of ours leads.
+
+    It gives the lock up with its next tick, within a second. A beat that is alone leads again two seconds later, as a
+    new term.
+    """
+    of = link(app)
+    token = leader(app)
+    if token is None or not token.startswith(TOKEN_PREFIX):
+        return None
+    of.client.set(of.keys.hand_over, token, px=LOCK_MS)
+    of.client.publish(of.keys.wake, "")
+    return token

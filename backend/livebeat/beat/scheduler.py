@@ -120,7 +120,7 @@ class LiveBeatScheduler(Scheduler):
         pause = LONGEST if due is None else due - clock.to_epoch(self._link.now())
         if self._lock.role != "leader":
             pause = max(pause + STANDBY_AFTER, STANDBY_AFTER / 2)
-        for name in self._wake.wait(pause) if pause > 0 else ():
+        for name in filter(None, self._wake.wait(pause) if pause > 0 else ()):
             logger.info("Scheduler entry changed: %s", name)
 
     def _role_changed(self, before: str) -> None:
@@ -136,7 +136,7 @@ class LiveBeatScheduler(Scheduler):
                 self._lock.holder,
             )
         elif before == "leader":
-            logger.warning("%s leads now; standing by.", self._lock.holder)
+            logger.warning("%s leads now; standing by.", self._lock.holder or "Another beat (hand-over was asked for)")
         else:
             logger.info("Standing by for %s.", self._lock.holder)
 

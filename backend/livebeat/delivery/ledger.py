@@ -55,7 +55,7 @@ class Ledger:
         """Enter and push a message; returns the id of the run under way: this one, or the holder of `unique`."""
         keys = self._link.keys
         fields = entry_fields(run, message, unique=unique, expires_at=expires_at)
-        data = encode(run.facts(queue=message.queue, attempt=0))
+        data = encode(run.facts(queue=message.queue, attempt=0, unique=unique or None))
         return cast(
             "str",
             self._link.script(

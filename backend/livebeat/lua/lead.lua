@@ -1,7 +1,11 @@
--- Take or keep the leader lock.
--- KEYS: 1 lock; ARGV: 1 own token, 2 milliseconds
--- Returns the holder afterwards: ARGV[1], another Livebeat's token, or a foreign one.
+-- Take or keep the leader lock, or give it up where somebody asked for that.
+-- KEYS: 1 lock, 2 request to hand over; ARGV: 1 own token, 2 milliseconds
+-- Returns the holder afterwards: ARGV[1], another Livebeat's token, a foreign one, or '' where we just gave it up.
 local holder = redis.call('GET', KEYS[1])
+if holder == ARGV[1] and redis.call('GET', KEYS[2]) == ARGV[1] then
+  redis.call('DEL', KEYS[1], KEYS[2])
+  return ''
+end
 if not holder or holder == ARGV[1] then
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   return ARGV[1]

@@ -1,0 +1,92 @@
+"""Redis or the database down: 503 within two seconds, with a sentence, never 500."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+import redis
+from django.db import connection
+
+from app.core.celery_app import celery_app
+from app.domains.velog.models import User
+from livebeat.connection import link
+
+pytest_plugins = ["support.api"]
+
+BODY = {"name": "n", "task": "app.tasks.scheduler.crawl_all_complexes", "hour": 1, "minute": 2}
+CALLS = [
+    ("GET", "/api/scheduler/schedule", None),
+    ("POST", "/api/scheduler/schedule", BODY),
+    ("GET", "/api/scheduler/schedule/n", None),
+    ("PUT", "/api/scheduler/schedule/n", {"hour": 3}),
+    ("DELETE", "/api/scheduler/schedule/n", None),
+    ("GET", "/api/stats/refresh/unknown", None),
+    ("GET", "/api/health/ready", None),
+    ("GET", "/", None),
+]
+
+
+@pytest.fixture
+def frozen_redis(api: httpx2.Client, redis_url: str) -> Iterator[None]:
+    """A Redis that accepts connections and answers nothing for three seconds."""
+    with redis.Redis.from_url(redis_url, socket_timeout=10) as client:
+        client.client_pause(3000, all=True)
+        yield
+        client.ping()
+
+
+@pytest.fixture
+def absent_redis(api: httpx2.Client, tmp_path: Path) -> Iterator[None]:
+    """No server at the address where the API looks for Redis."""
+    pool = link(celery_app).client.connection_pool
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(pool.connection_kwargs, "path", str(tmp_path / "nothing.sock"))
+        _forget_connections(pool)
+        yield
+    _forget_connections(pool)
+
+
+def _forget_connections(pool: redis.ConnectionPool) -> None:
+    pool.disconnect()
+    pool.reset()
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CALLS)
+def test_a_redis_that_is_gone_is_503_at_once(
+    api: httpx2.Client, absent_redis: None, method: str, path: str, body: dict[str, object] | None
+) -> None:
+    assert_down(api, method, path, body)
+    assert api.get("/api/health/live").status_code == 200
+
+
+def test_a_redis_that_hangs_is_503_in_time(api: httpx2.Client, frozen_redis: None) -> None:
+    assert_down(api, "GET", "/api/scheduler/schedule", None)
+
+
+def assert_down(api: httpx2.Client, method: str, path: str, body: dict[str, object] | None) -> None:
+    started = time.monotonic()
+    answer = api.request(method, path, json=body, timeout=30)
+    assert answer.status_code == 503, answer.text
+    assert time.monotonic() - started < 2
+    if path.startswith("/api/") and "health" not in path:
+        assert answer.json()["detail"] == "Redis에 연결할 수 없습니다. 잠시 후 다시 시도하세요."
+        assert answer.headers["retry-after"] == "2"
+
+
+def test_a_stats_request_is_503_at_once_too(api: httpx2.Client, absent_redis: None) -> None:
+    user = User.objects.create(velog_uuid=uuid.uuid4(), access_token="a", refresh_token="r")
+    assert_down(api, "POST", "/api/stats/refresh", {"userId": user.pk})
+
+
+def test_a_database_that_is_not_there_is_503(api: httpx2.Client) -> None:
+    elsewhere = "/nowhere/at/all" if connection.vendor == "sqlite" else "nope"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(connection.settings_dict, "NAME", elsewhere)
+        for path in ("/api/scheduler/runs", "/api/realestate/complexes", "/api/stats/refresh/x", "/api/health/ready"):
+            answer = api.get(path)
+            assert answer.status_code == 503, answer.text
+        assert answer.json()["checks"]["database"]["ok"] is False
+        assert api.get("/api/scheduler/schedule").status_code == 200
