@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # ./run_tests.sh [pytest's arguments]
 #
-# Everything that CI checks: lint, formatting, types, layers, then the unit, integration and end-to-end tests. Makes
-# the environment first. With arguments, pytest alone: ./run_tests.sh tests/unit -k cron
+# Everything that CI checks: lint, formatting, types, layers, then the unit, integration and end-to-end tests, those
+# with a database on SQLite and on PostgreSQL. Makes the environment first. With arguments, pytest alone: ./run_tests.sh tests/unit -k cron
 # Exits with 1 if any check failed, after running them all.
 
 set -euo pipefail
@@ -37,7 +37,8 @@ check types "$bin/mypy"
 check layers "$bin/lint-imports"
 check unit "$bin/pytest" tests/unit -q
 check integration "$bin/pytest" tests/integration -q -n 2 --dist loadfile
-check e2e "$bin/pytest" tests/e2e -q
+check integration-on-postgres env TEST_DATABASE=postgres "$bin/pytest" tests/integration -q -n 2 --dist loadfile -m django_db
+check e2e "$bin/pytest" tests/e2e -q -n 2 --dist loadfile
 if [ ${#failed[@]} -gt 0 ]; then
     printf '\nfailed: %s\n' "${failed[*]}"
     exit 1

@@ -4,17 +4,18 @@ from datetime import datetime
 from typing import Any
 
 from livebeat import Cron, StoredSchedule
+from livebeat.rules import describe
 from livebeat.seedfile.crontab import cron_to_old_form
 
 NEXT_RUNS = 10
 
 
 def listed(stored: StoredSchedule) -> dict[str, Any]:
-    """An entry of the old map: `task`, `schedule` (the rule as Celery prints it), `options`, and ours."""
+    """An entry of the old map: `task`, `schedule` (a crontab as Celery prints it, another rule in words), `options`, and ours."""
     spec = stored.spec
     return {
         "task": spec.task,
-        "schedule": str(spec.recurrence),
+        "schedule": str(spec.recurrence) if isinstance(spec.recurrence, Cron) else describe(spec.recurrence),
         "options": dict(spec.options),
         "args": list(spec.args),
         "kwargs": dict(spec.kwargs),

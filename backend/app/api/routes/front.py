@@ -11,6 +11,7 @@ from app.api.language import Reader
 from app.api.pages import page
 from app.api.routing import OrmRoute
 from app.api.schedule_view import listed
+from livebeat.rules import describe
 
 router = APIRouter(route_class=OrmRoute, include_in_schema=False)
 
@@ -25,7 +26,7 @@ def front(reader: Reader) -> HTMLResponse:
         return page("front.html", reader, 503, rows=[], zone=zone(), down=True)
     rows = []
     for schedule in stored:
-        row = {"name": schedule.spec.name, **listed(schedule)}
+        row = {"name": schedule.spec.name, **listed(schedule), "rule": describe(schedule.spec.recurrence, reader)}
         for name in ("next_run_at", "last_run_at"):
             row[name] = row[name].astimezone(here).strftime("%Y-%m-%d %H:%M:%S") if row[name] else ""
         rows.append(row)
