@@ -19,6 +19,8 @@ from launcher.settings import LauncherSettings
 SERVERS, SIMULATORS, RECORDER, PLATFORM = range(4)
 #: A worker gives running tasks this long; with the other stages' graces it stays below the whole's 34 s.
 WORKER_GRACE_SECONDS = 29.0
+#: Its own time-out for the tasks in hand lies below that, so that it can give back what it doesn't finish.
+_WORKER_LIMIT = {"CONSUMER_GRACEFUL_SHUTDOWN_TIMEOUT": "25"}
 
 
 def server_programs(found: Addresses) -> list[Program]:
@@ -81,7 +83,7 @@ def platform_programs(
         Program(
             name="worker",
             argv=commands.worker(),
-            env=commands.with_worker_environment(environment),
+            env={**commands.with_worker_environment(environment), **_WORKER_LIMIT},
             cwd=folder,
             stage=PLATFORM,
             grace_seconds=WORKER_GRACE_SECONDS,

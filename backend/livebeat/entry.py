@@ -7,17 +7,15 @@ us (the digest in ours no longer fits), the definition wins in the fields that i
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-from celery.schedules import crontab, schedule
 from redbeat.decoder import RedBeatJSONDecoder, RedBeatJSONEncoder
 
 from livebeat import clock
+from livebeat.celery_rules import as_left, is_redbeat_exact, to_celery
 from livebeat.errors import SpecError
-from livebeat.rules import Cron, Interval, Recurrence, from_json
 from livebeat.spec import ScheduleSpec
 
 FIELDS = ("definition", "meta", "livebeat")
@@ -77,7 +75,7 @@ def encode_definition(spec: ScheduleSpec) -> str:
         "args": list(spec.args),
         "kwargs": dict(spec.kwargs),
         "options": dict(spec.options),
-        "schedule": _nearest(spec.recurrence),
+        "schedule": to_celery(spec.recurrence),
         "enabled": spec.enabled,
     }
     return json.dumps(definition, cls=RedBeatJSONEncoder)
@@ -128,7 +126,7 @@ def decode(name: str, raw: Raw, app_zone: str) -> StoredSchedule:
     spec = ScheduleSpec(
         name=name,
         task=definition.get("task") or "",
-        recurrence=_recurrence(definition, ours, trusted, app_zone, last_run_at),
+        recurrence=as_left(ours, trusted, definition.get("schedule"), last_run_at, app_zone),
         args=definition.get("args") or (),
         kwargs=definition.get("kwargs") or {},
         options=definition.get("options") or {},
@@ -153,71 +151,6 @@ def decode(name: str, raw: Raw, app_zone: str) -> StoredSchedule:
         redbeat_exact=is_redbeat_exact(spec.recurrence, app_zone),
         raw=raw,
     )
-
-
-def is_redbeat_exact(recurrence: Recurrence, app_zone: str) -> bool:
-    """Whether RedBeat's nearest form fires at the same instants: RedBeat knows no zone but the app's."""
-    return not isinstance(recurrence, Cron) or recurrence.timezone in {None, app_zone}
-
-
-def from_celery(rule: Any) -> Recurrence:
-    """The rule of a Celery schedule object (`crontab`, `schedule`, seconds or timedelta).
-
-    Raises:
-        SpecError: a kind that has no rule here.
-    """
-    if isinstance(rule, int | float | timedelta):
-        rule = schedule(rule)
-    if not isinstance(rule, crontab | schedule):
-        raise SpecError("schedule", f"{type(rule).__name__} is not supported; use crontab, schedule or seconds")
-    return _from_redbeat(json.loads(json.dumps(rule, cls=RedBeatJSONEncoder)))
-
-
-def _nearest(recurrence: Recurrence) -> Any:
-    if isinstance(recurrence, Cron):
-        minute, hour, day, month, weekday = recurrence.expression.split()
-        return crontab(minute, hour, day_of_month=day, month_of_year=month, day_of_week=weekday)
-    if isinstance(recurrence, Interval):
-        return schedule(recurrence.every)
-    raise SpecError("recurrence", f"{type(recurrence).__name__} has no form that RedBeat can read")
-
-
-def _recurrence(
-    definition: Mapping[str, Any], ours: Mapping[str, Any], trusted: bool, zone: str, last_run_at: datetime | None
-) -> Recurrence:
-    if trusted:
-        return from_json(ours["recurrence"])
-    anchor = last_run_at or datetime(1970, 1, 1, tzinfo=UTC)
-    written = _from_redbeat(definition.get("schedule"))
-    if ours.get("recurrence"):
-        kept = from_json(ours["recurrence"])
-        if _same_in_redbeat(kept, written):
-            return kept  # only another field was saved from outside
-    return written.resolved(zone, anchor)
-
-
-def _same_in_redbeat(kept: Recurrence, written: Recurrence) -> bool:
-    if isinstance(kept, Cron) and isinstance(written, Cron):
-        return kept.expression == written.expression
-    return isinstance(kept, Interval) and isinstance(written, Interval) and kept.every == written.every
-
-
-def _from_redbeat(data: Any) -> Recurrence:
-    kind = data.get("__type__") if isinstance(data, dict) else None
-    if kind == "crontab":
-        names = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
-        return Cron(" ".join(_cron_field(data.get(name, "*")) for name in names))
-    if kind == "interval":
-        every = data.get("every")
-        if not isinstance(every, int | float):
-            raise SpecError("schedule", f"every is {every!r}; it must be a number of seconds")
-        return Interval(seconds=every)
-    raise SpecError("schedule", f"RedBeat's {kind!r} schedules are not supported by this version")
-
-
-def _cron_field(value: Any) -> str:
-    text = ",".join(str(part) for part in value) if isinstance(value, list) else str(value)
-    return text.replace(" ", "")
 
 
 def _meta(text: str) -> tuple[datetime | None, int]:

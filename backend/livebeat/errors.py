@@ -7,6 +7,7 @@
     ├── ScheduleExistsError
     ├── RevisionConflictError      somebody else changed it first
     ├── SeedFileError              schedules.json can't be used; says where
+    ├── ImportFileError            another scheduler's file can't be read; says why
     └── ConfigurationError         the app can't run like this; says which setting
 
 An expected outcome ("already under way", "lost the claim") is a value, not an error. Redis' own errors pass through.
@@ -76,6 +77,13 @@ class SeedFileError(LivebeatError):
 
     en = "{path}: {reason} Nothing was changed."
     ko = "{path}: {reason} 아무것도 변경하지 않았습니다."
+
+
+class ImportFileError(LivebeatError):
+    """Another scheduler's file can't be read; nothing was imported."""
+
+    en = "{path}: {reason} Nothing was imported."
+    ko = "{path}: {reason} 아무것도 가져오지 않았습니다."
 
 
 class ConfigurationError(LivebeatError):

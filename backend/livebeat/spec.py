@@ -4,7 +4,7 @@ Every way in (REST, file, Python, RedBeat's own data) ends here; what this accep
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, cast, get_args
 
@@ -40,8 +40,8 @@ class ScheduleSpec:
     description: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "args", tuple(self.args))
-        object.__setattr__(self, "labels", tuple(self.labels))
+        for name in ("args", "labels"):
+            object.__setattr__(self, name, _tuple(name, getattr(self, name)))
         if not isinstance(self.task, str) or not self.task.strip():
             raise SpecError("task", "must be a task's name", "태스크 이름을 적으세요")
         if not isinstance(self.recurrence, Recurrence):
@@ -55,9 +55,11 @@ class ScheduleSpec:
         if not isinstance(self.enabled, bool):
             raise SpecError("enabled", "must be true or false", "true 또는 false여야 합니다")
         for name in ("kwargs", "options"):
-            if not isinstance(getattr(self, name), Mapping):
-                raise SpecError(name, "must be an object", "객체여야 합니다")
-        for name in ("args", "kwargs", "options"):
+            _check_object(name, getattr(self, name))
+        for name, texts in (("description", [self.description]), ("labels", self.labels)):
+            if not all(isinstance(text, str) for text in texts):
+                raise SpecError(name, "must be text", "문자열이어야 합니다")
+        for name in ("task", "args", "kwargs", "options", "labels", "description"):
             _check_json(name, getattr(self, name))
 
     def with_changes(self, **changes: Any) -> "ScheduleSpec":
@@ -93,15 +95,26 @@ class ScheduleSpec:
         return cls(**{**data, "recurrence": from_json(data["recurrence"])})
 
 
+def _tuple(name: str, value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise SpecError(name, "must be a list", "목록이어야 합니다")
+    return tuple(value)
+
+
+def _check_object(name: str, value: Any) -> None:
+    if not isinstance(value, Mapping):
+        raise SpecError(name, "must be an object", "객체여야 합니다")
+
+
 def _check_json(name: str, value: Any) -> None:
-    try:
-        text = json.dumps(value, allow_nan=False, default=_refuse)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise SpecError(name, f"must be plain JSON: {error}", f"JSON으로 표현할 수 있어야 합니다: {error}") from None
-    if len(text.encode()) > MAX_JSON_BYTES:
-        raise SpecError(name, "is larger than 64 KiB", "64 KiB보다 큽니다")
-    if _depth(value) > MAX_JSON_DEPTH:
+    if _is_deep(value):
         raise SpecError(name, f"is nested deeper than {MAX_JSON_DEPTH}", f"{MAX_JSON_DEPTH}단계보다 깊습니다")
+    try:
+        size = len(json.dumps(value, allow_nan=False, default=_refuse, ensure_ascii=False).encode())
+    except (TypeError, ValueError) as error:
+        raise SpecError(name, f"must be plain JSON: {error}", f"JSON으로 표현할 수 있어야 합니다: {error}") from None
+    if size > MAX_JSON_BYTES:
+        raise SpecError(name, "is larger than 64 KiB", "64 KiB보다 큽니다")
 
 
 def _refuse(value: Any) -> Any:
@@ -110,10 +123,14 @@ def _refuse(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def _depth(value: Any) -> int:
-    inner: Any = ()
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_JSON_DEPTH):
+        level = [inner for outer in level for inner in _inside(outer)]
+    return bool(level)
+
+
+def _inside(value: Any) -> Iterable[Any]:
     if isinstance(value, Mapping):
-        inner = value.values()
-    elif isinstance(value, list | tuple):
-        inner = value
-    return 1 + max((_depth(item) for item in cast("list[Any]", inner)), default=0)
+        return value.values()
+    return cast("list[Any]", value) if isinstance(value, list | tuple) else ()

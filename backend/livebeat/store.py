@@ -4,14 +4,12 @@ Every change is one compare-and-set script: entry, score, event and wake togethe
 now: it never makes a slot due that lies in the past, and leaves the cadence alone where the rule did not change.
 """
 
-import uuid
-from dataclasses import replace
-from datetime import datetime
 from typing import cast
 
 from celery import Celery
 
 from livebeat import clock
+from livebeat.cadence import Progress, changed, meta_after
 from livebeat.connection import Link, link
 from livebeat.entry import (
     FIELDS,
@@ -22,7 +20,6 @@ from livebeat.entry import (
     encode_definition,
     encode_meta,
     encode_ours,
-    is_redbeat_exact,
 )
 from livebeat.errors import (
     RevisionConflictError,
@@ -31,7 +28,6 @@ from livebeat.errors import (
     SpecError,
 )
 from livebeat.events import HARD_CAP, encode
-from livebeat.rules import Interval
 from livebeat.spec import ScheduleSpec
 
 #: Rounds of read, compare, write before a change gives up against others that keep winning.
@@ -87,8 +83,9 @@ class ScheduleStore:
         origin: str = "python",
         create_only: bool = False,
         expected_revision: int | None = None,
+        progress: Progress | None = None,
     ) -> StoredSchedule:
-        """Create or change a schedule; returns it as written.
+        """Create or change a schedule; returns it as written. A new one goes on from `progress` instead of from now.
 
         Raises:
             NameRefusedError: the name would land on a key that isn't a schedule.
@@ -104,9 +101,10 @@ class ScheduleStore:
             actual = current.revision if current else 0
             if expected_revision is not None and expected_revision != actual:
                 raise RevisionConflictError(name=spec.name, actual=actual, expected=expected_revision)
-            written = self._changed(spec, current, by, origin)
+            zone, now = self._link.zone, self._link.now()
+            written = changed(spec, current, by=by, origin=origin, zone=zone, now=now, progress=progress)
             kind = "schedule.changed" if raw.definition else "schedule.created"
-            if self.write(written, raw, kind, previous=current):
+            if self.write(written, raw, kind, previous=current, meta=meta_after(written, current, raw)):
                 return written
         raise RevisionConflictError(name=spec.name, actual="?", expected=expected_revision)
 
@@ -136,15 +134,17 @@ class ScheduleStore:
         *,
         previous: StoredSchedule | None = None,
         outside: bool = False,
+        meta: str = "",
     ) -> bool:
         """Compare-and-set of one entry against the texts it was read as; the beat's own repairs come this way, too.
 
-        `outside`: RedBeat's own code wrote the definition; it is left as it is. Returns False, and changes nothing,
-        where somebody else was first.
+        `outside`: RedBeat's own code wrote the definition; it is left as it is. `meta`: the new one, '' leaves it.
+        Returns False, and changes nothing, where somebody else was first.
         """
         keys = self._link.keys
         definition = raw.definition if outside else encode_definition(stored.spec)
-        meta = self._meta_after(stored, previous, raw)
+        if not raw.meta and not meta:
+            meta = encode_meta(stored.changed_at, stored.total_runs)
         score = clock.to_epoch(stored.next_at) if stored.next_at else OUT_OF_RANGE
         data = {
             "name": stored.spec.name,
@@ -172,68 +172,3 @@ class ScheduleStore:
             return decode(name, raw, self._link.zone)
         except SpecError:
             return None  # a put is the way to mend an entry that can't be understood
-
-    def _changed(self, spec: ScheduleSpec, current: StoredSchedule | None, by: str, origin: str) -> StoredSchedule:
-        now = self._link.now()
-        spec = _resolved(spec, current, self._link.zone, now)
-        return StoredSchedule(
-            spec=spec,
-            revision=current.revision + 1 if current else 1,
-            incarnation=(current.incarnation if current else "") or uuid.uuid4().hex,
-            next_at=_next_slot(spec, current, now),
-            last_run_at=current.last_run_at if current else None,
-            total_runs=current.total_runs if current else 0,
-            origin=origin,
-            by=by,
-            changed_at=now,
-            problem=None,
-            ours=True,
-            redbeat_exact=is_redbeat_exact(spec.recurrence, self._link.zone),
-            raw=Raw(),
-        )
-
-    @staticmethod
-    def _meta_after(stored: StoredSchedule, previous: StoredSchedule | None, raw: Raw) -> str:
-        """A new `meta`, or '' to leave it. A new rule moves `last_run_at` to the edit, so that stock won't refire."""
-        if raw.meta and previous and previous.spec.recurrence == stored.spec.recurrence:
-            return ""
-        return encode_meta(stored.changed_at, stored.total_runs)
-
-
-def _resolved(spec: ScheduleSpec, current: StoredSchedule | None, zone: str, now: datetime) -> ScheduleSpec:
-    """The spec with its rule made definite; an interval edited in other fields goes on counting from its anchor."""
-    rule = spec.recurrence.resolved(zone, now.replace(microsecond=0))
-    kept = current.spec.recurrence if current else None
-    if isinstance(rule, Interval) and isinstance(kept, Interval) and spec.recurrence == Interval(every=kept.every):
-        rule = kept
-    return spec.with_changes(recurrence=rule)
-
-
-def _next_slot(spec: ScheduleSpec, current: StoredSchedule | None, now: datetime) -> datetime | None:
-    if not spec.enabled:
-        return None
-    untouched = current is not None and current.ours and current.spec.recurrence == spec.recurrence
-    if untouched and current is not None and current.next_at is not None:
-        return current.next_at
-    return spec.recurrence.next_after(now)
-
-
-def adopted(stored: StoredSchedule, app_zone: str, now: datetime) -> StoredSchedule:
-    """An entry that RedBeat wrote, as ours: its score is a hint, its slot the rule's first after the last run.
-
-    Where it had been ours and was saved from outside, an edit counts from now.
-    """
-    start = stored.last_run_at or now
-    if stored.revision and not stored.ours:
-        start = max(start, now)
-    return replace(
-        stored,
-        revision=stored.revision + 1,
-        incarnation=stored.incarnation or uuid.uuid4().hex,
-        next_at=stored.spec.recurrence.next_after(start) if stored.spec.enabled else None,
-        origin=stored.origin if stored.ours else "redbeat",
-        changed_at=stored.changed_at if stored.ours else now,
-        problem=None,
-        ours=True,
-        redbeat_exact=is_redbeat_exact(stored.spec.recurrence, app_zone),
-    )

@@ -23,6 +23,10 @@ CALLS = [
     ("GET", "/api/scheduler/schedule/n", None),
     ("PUT", "/api/scheduler/schedule/n", {"hour": 3}),
     ("DELETE", "/api/scheduler/schedule/n", None),
+    ("POST", "/api/scheduler/trigger/all", None),
+    ("POST", "/api/scheduler/trigger/109208", None),
+    ("GET", "/api/scheduler/task/unknown", None),
+    ("POST", "/api/scheduler/beat/restart", None),
     ("GET", "/api/stats/refresh/unknown", None),
     ("GET", "/api/health/ready", None),
     ("GET", "/", None),
@@ -62,6 +66,18 @@ def test_a_redis_that_is_gone_is_503_at_once(
     assert api.get("/api/health/live").status_code == 200
 
 
+def test_the_status_says_so_and_never_fails(api: httpx2.Client, absent_redis: None) -> None:
+    answer = api.get("/api/scheduler/status")
+    assert answer.status_code == 200
+    told = answer.json()
+    assert told["error"]
+    assert {name: told[name] for name in ("workers", "beat", "message")} == {
+        "workers": {"active": False, "count": 0},
+        "beat": {"active": False, "lock_ttl": None},
+        "message": "Celery worker가 실행되지 않았습니다. 'celery -A app.core.celery_app worker' 명령으로 시작하세요.",
+    }
+
+
 def test_a_redis_that_hangs_is_503_in_time(api: httpx2.Client, frozen_redis: None) -> None:
     assert_down(api, "GET", "/api/scheduler/schedule", None)
 
@@ -85,7 +101,9 @@ def test_a_database_that_is_not_there_is_503(api: httpx2.Client) -> None:
     elsewhere = "/nowhere/at/all" if connection.vendor == "sqlite" else "nope"
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(connection.settings_dict, "NAME", elsewhere)
-        for path in ("/api/scheduler/runs", "/api/realestate/complexes", "/api/stats/refresh/x", "/api/health/ready"):
+        old = ("jobs", f"jobs/{uuid.uuid4()}", "jobs/running/current", "stats", "complexes", "task/x")
+        new = ("/api/scheduler/runs", "/api/realestate/complexes", "/api/stats/refresh/x", "/api/health/ready")
+        for path in (*(f"/api/scheduler/{name}" for name in old), *new):
             answer = api.get(path)
             assert answer.status_code == 503, answer.text
         assert answer.json()["checks"]["database"]["ok"] is False

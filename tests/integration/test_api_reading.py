@@ -105,7 +105,7 @@ def test_the_front_page_lists_schedules_and_escapes_them(api: httpx2.Client) -> 
     assert page.status_code == 200
     assert name not in page.text
     assert "&lt;script&gt;" in page.text
-    assert "&lt;crontab: 0 6 * * 1 (m/h/dM/MY/d)&gt;" in page.text
+    assert "every Monday 06:00" in page.text
     assert "Next run" in page.text
     for address in ("/docs", "/flower/", "/admin/"):
         assert f'href="{address}"' in page.text

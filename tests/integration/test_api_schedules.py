@@ -226,7 +226,7 @@ def test_one_schedule_shows_its_next_runs(api: httpx2.Client) -> None:
 
 def test_a_rule_that_the_old_form_cannot_say_is_shown_as_text(api: httpx2.Client) -> None:
     ScheduleStore(celery_app).put(ScheduleSpec(name="often", task=ALL, recurrence=Interval(seconds=90)))
-    assert stored(api, "often")["schedule"] == "every 90 s"
+    assert stored(api, "often")["schedule"] == "90초마다"
     assert api.get(f"{PATH}/often").json()["hour"] is None
     assert api.put(f"{PATH}/often", json={"hour": 3}).status_code == 422
 

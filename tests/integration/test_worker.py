@@ -11,7 +11,7 @@ import pytest
 import redis
 from celery import Celery
 
-from livebeat import send
+from livebeat import clock, send
 from livebeat.connection import link
 from livebeat.delivery.relay import Relay
 from livebeat.message import build
@@ -32,9 +32,11 @@ def client(redis_url: str) -> "redis.Redis":
     return connect(redis_url)
 
 
-@pytest.fixture(params=["prefork", "threads"])
+@pytest.fixture(params=["prefork", "threads", "prefork -- worker.pool_start_method=spawn"])
 def worker(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Iterator[Any]:
-    with celery_process(redis_url, tmp_path, *WORKER, f"--pool={request.param}") as process:
+    """Spawned children, the default on macOS, build their own tasks."""
+    pool, *more = request.param.split()
+    with celery_process(redis_url, tmp_path, *WORKER, f"--pool={pool}", *more) as process:
         yield process
 
 
@@ -105,3 +107,20 @@ def test_kill_9_of_the_worker_gives_the_run_to_another(
         wait_until(lambda: relay.run_once() * 0 or data_of(client, "run.succeeded", run_id), 40, "the second attempt")
     assert ended(client, run_id) == "run.succeeded"
     assert [data["attempt"] for data in data_of(client, "run.started", run_id)] == [1, 2]
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_stop_waits_for_the_task_in_hand_and_no_longer(
+    app: Celery, redis_url: str, client: "redis.Redis", tmp_path: Path, pool: str
+) -> None:
+    """Celery's own soft shutdown would take its whole 20 seconds."""
+    with celery_process(redis_url, tmp_path, *WORKER, f"--pool={pool}") as process:
+        run_id = send("sample.nap", kwargs={"seconds": 2}, app=app).run_id
+        evidence = tmp_path / "evidence.txt"
+        wait_until(lambda: evidence.exists() and f"start {run_id}" in evidence.read_text(), 30, "the task's start")
+        stopping_at = clock.monotonic()
+        process.terminate()
+        process.wait(15)
+        assert clock.monotonic() - stopping_at < 10
+    assert ended(client, run_id) == "run.succeeded"
+    assert evidence.read_text().count(f"done {run_id}") == 1

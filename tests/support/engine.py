@@ -28,6 +28,7 @@ def make_app(redis_url: str, **conf: Any) -> Celery:
         task_acks_late=True,
         broker_connection_retry_on_startup=True,
         worker_prefetch_multiplier=1,
+        worker_soft_shutdown_timeout=20,
         **conf,
     )
     install(app)
@@ -67,6 +68,7 @@ def start_celery(redis_url: str, evidence: Path, *arguments: str) -> subprocess.
                 "SAMPLE_EVIDENCE": str(evidence),
                 "PATH": "/usr/bin:/bin",
                 "PYTHONPATH": str(here),
+                "REMAP_SIGTERM": "SIGQUIT",
             },
             stdout=log,
             stderr=log,

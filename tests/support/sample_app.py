@@ -1,14 +1,31 @@
-"""The app that worker and beat processes of the tests load. Its tasks leave evidence in files, not in the system."""
+"""The app that worker and beat processes of the tests load. Its tasks leave evidence in files, not in the system.
 
+`conf.json` in the evidence folder, where there is one, adds settings; in its `beat_schedule` a text is a crontab.
+"""
+
+import json
 import os
 import threading
 from pathlib import Path
 from typing import Any
 
+from celery.schedules import crontab
+
 from support.engine import make_app
 
-app = make_app(os.environ["SAMPLE_REDIS"], worker_hijack_root_logger=True)
 EVIDENCE = Path(os.environ["SAMPLE_EVIDENCE"])
+
+
+def _more_conf() -> dict[str, Any]:
+    file = EVIDENCE / "conf.json"
+    conf: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    for entry in conf.get("beat_schedule", {}).values():
+        if isinstance(entry["schedule"], str):
+            entry["schedule"] = crontab(*entry["schedule"].split())
+    return conf
+
+
+app = make_app(os.environ["SAMPLE_REDIS"], worker_hijack_root_logger=True, **_more_conf())
 
 
 def note(kind: str, run_id: str) -> None:
@@ -51,3 +68,12 @@ def hang(self: Any, first_only: bool = True) -> str:
         threading.Event().wait(600)
     note("done", self.request.id)
     return "over"
+
+
+@app.task(name="sample.nap", bind=True)
+def nap(self: Any, seconds: float) -> str:
+    """Says that it started, then takes its time."""
+    note("start", self.request.id)
+    threading.Event().wait(seconds)
+    note("done", self.request.id)
+    return "rested"

@@ -6,14 +6,20 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from starlette.routing import Match, Mount
+from starlette.routing import Match
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
+from app.access.scopes import Scope as AccessScope
 from app.api import problems
+from app.api.access import OPEN, DeclaredMount, Need
+from app.api.admission import Admission
+from app.api.door import Door
+from app.api.exposure import is_loopback
 from app.api.guard import Guard
+from app.api.openapi import described
 from app.api.pages import STATIC_FOLDER
-from app.api.routes import front, health, realestate, runs, schedules, stats
+from app.api.routes import front, health, jobs, realestate, runs, schedules, stats, status, tasks, triggers
 from app.api.routes.flower import FlowerClient, flower_router
 from app.core.settings import Settings
 
@@ -21,11 +27,16 @@ from app.core.settings import Settings
 _OURS = ("/api/", "/flower/")
 
 
-class LastMount(Mount):
-    """Django at `/`, which would otherwise answer for every path of ours that has no route."""
+class DjangoMount(DeclaredMount):
+    """Django at `/`, which would otherwise answer for every path of ours that has no route. `under`: only there."""
+
+    def __init__(self, app: ASGIApp, name: str, need: Need, under: str = "") -> None:
+        super().__init__("/", app, name, need)
+        self._under = under
 
     def matches(self, scope: Scope) -> tuple[Match, dict[str, Any]]:
-        if scope["type"] == "http" and scope["path"].startswith(_OURS):
+        path = scope["path"] if scope["type"] == "http" else ""
+        if path.startswith(_OURS) or not f"{path}/".startswith(f"{self._under}/"):
             return Match.NONE, {}
         match, child = super().matches(scope)
         return match, dict(child)
@@ -45,20 +56,25 @@ def create(settings: Settings, django: ASGIApp) -> FastAPI:
         version=version("livebeat"),
         description="Celery 스케줄을 재시작 없이 관리합니다. / Celery schedules that change while they run.",
         docs_url=None,
+        openapi_url=None,  # our own route, which declares what it needs
         redoc_url=None,
         lifespan=lifespan,
     )
     problems.install(app)
-    app.add_middleware(Guard, hosts=settings.hosts)
+    admission = Admission(loopback=is_loopback(settings.api_host), bootstrap=settings.livebeat_bootstrap_key)
+    app.add_middleware(Door, admission=admission)
+    app.add_middleware(Guard, hosts=settings.hosts)  # the last one added is the first one passed
     api = APIRouter(prefix="/api")
-    for routes in (schedules, runs, realestate, stats, health):
+    for routes in (schedules, triggers, tasks, status, jobs, runs, realestate, stats, health):
         api.include_router(routes.router)
     app.include_router(api)
     app.include_router(health.old_router)
     app.include_router(front.router)
     app.include_router(flower_router(flower))
-    app.mount("/static", _static_files(), name="static")
-    app.router.routes.append(LastMount("/", app=django, name="django"))
+    app.router.routes.append(DeclaredMount("/static", _static_files(), "static", OPEN))
+    app.router.routes.append(DjangoMount(django, "admin", OPEN, under="/admin"))  # has a sign-in of its own
+    app.router.routes.append(DjangoMount(django, "django", AccessScope.VIEWER))
+    app.openapi = lambda: described(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 
 

@@ -4,6 +4,7 @@ Host allow-list (a foreign name that resolves to us is refused), no state change
 to 256 KiB, security headers on every answer, and schedule names taken from the raw path, where `%2F` is not a slash.
 """
 
+import logging
 import re
 from collections.abc import Awaitable, Callable, Collection
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.language import preferred
 from app.api.problems import problem
+
+logger = logging.getLogger(__name__)
 
 MAX_BODY = 256 * 1024
 #: Below this, a path is matched as it was sent, still percent-encoded; the `name` convertor decodes it once.
@@ -53,6 +56,7 @@ class Guard:
         body = None if refusal else await _limited(headers, receive)
         if body is None:
             status, kind, ko, en = refusal or _TOO_LARGE
+            logger.warning("refused %s %s: %s", scope["method"], scope["path"], en)
             detail = en if preferred(headers.get("accept-language", "")) == "en" else ko
             await problem(status, kind, detail, scope["path"])(scope, receive, send)
             return

@@ -4,15 +4,13 @@
 """
 
 import os
-from typing import Any
 
 from celery import Celery
 from celery.app.task import Task
-from celery.signals import setup_logging
 from kombu import Exchange, Queue
 
 import livebeat
-from app.core.logging import configure_logging
+from app.core.process import follow_celery
 from app.core.settings import get_settings
 
 # Celery's Django fix-up is installed only if this is set before the app is made.
@@ -46,7 +44,7 @@ def _make() -> Celery:
         task_time_limit=1800,
         task_soft_time_limit=1740,
         worker_prefetch_multiplier=1,
-        worker_soft_shutdown_timeout=30,
+        worker_soft_shutdown_timeout=settings.consumer_graceful_shutdown_timeout,
         worker_enable_soft_shutdown_on_idle=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
@@ -69,11 +67,7 @@ def _make() -> Celery:
 
 celery_app = _make()
 app = celery_app  # the name that `celery -A` looks for first
-
-
-@setup_logging.connect(weak=False)
-def _configure_logging(loglevel: Any = None, **_: Any) -> None:
-    configure_logging(loglevel)
+follow_celery(celery_app)
 
 
 def schedulable(task: Task) -> Task:

@@ -1,98 +1,87 @@
-"""The platform's settings, read once and frozen.
+"""The platform's settings, read once and frozen. `.env.example` explains each; `settings_sources` says where from.
 
-Sources, strongest first: the environment, `.env` in the project folder, the state file that `run_all.sh`
-leaves in the data folder, the defaults here. The state file describes embedded servers, so it is ignored
-whole as soon as a Redis or a database is configured by hand. Any name may also be given as `NAME_FILE`.
+A process asks `get_settings`; where a value can't be used it prints one line a problem, in English and Korean, and
+the process ends with status 78, so that no supervisor starts it again before somebody has changed the settings.
 """
 
-import json
-import os
-import secrets
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
-from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-PROJECT_DIR = Path(__file__).resolve().parents[3]
-STATE_FILE = "state.json"
-#: Naming a server by any of these makes the state file (which names the embedded ones) void.
-SERVER_NAMES = ("REDIS_URL", "REDIS_HOST", "DATABASE_URL", "POSTGRES_HOST")
+from app.core.data_dir import folder_problems, kept_secret
+from app.core.sample_secrets import sample_problems
+from app.core.settings_addresses import check_dsn, check_server, http_address
+from app.core.settings_addresses import to_broker_url as to_broker_url
+from app.core.settings_addresses import to_client_url as to_client_url
+from app.core.settings_problems import SettingsError, UnusableValueError, problems_of
+from app.core.settings_sources import DEFAULT_DATA_DIR, ProjectPath, from_project, read_sources
 
-
-def _from_project(value: Any) -> Path:
-    """A relative path is relative to the project folder, so that it means the same from every folder."""
-    return PROJECT_DIR / Path(str(value)).expanduser()
-
-
-ProjectPath = Annotated[Path, BeforeValidator(_from_project)]
+#: BSD's EX_CONFIG.
+EXIT_CONFIGURATION = 78
 
 
 def _split(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-class _NamedFiles(PydanticBaseSettingsSource):
-    """`.env` values, then `NAME_FILE` indirections, then the state file, as one flat mapping of lower-case names."""
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+HttpAddress = Annotated[str, AfterValidator(http_address)]
+
+
+class _Sources(PydanticBaseSettingsSource):
+    """`read_sources` as pydantic wants it."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
         raise NotImplementedError("values are given as a whole by __call__")
 
     def __call__(self) -> dict[str, Any]:
-        written = dotenv_values(PROJECT_DIR / ".env") if (PROJECT_DIR / ".env").exists() else {}
-        given = {**{k.upper(): v for k, v in written.items() if v is not None}, **os.environ}
-        values = {k: v for k, v in given.items() if k.lower() in Settings.model_fields}
-        for name in Settings.model_fields:
-            path = given.get(f"{name.upper()}_FILE")
-            if path and name.upper() not in values and f"{name}_file" not in Settings.model_fields:
-                values[name.upper()] = _from_project(path).read_text(encoding="utf-8").strip()
-        if not any(given.get(name) for name in SERVER_NAMES):
-            values = {**_state(_from_project(given.get("LIVEBEAT_DATA_DIR") or "var")), **values}
-        return {k.lower(): v for k, v in values.items() if v != ""}
-
-
-def _state(data_dir: Path) -> dict[str, str]:
-    try:
-        state = json.loads((data_dir / STATE_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    names = state.get("environment", {}) if isinstance(state, dict) else {}
-    return {k: v for k, v in names.items() if k.lower() in Settings.model_fields}
+        return dict(read_sources(Settings.model_fields))
 
 
 class Settings(BaseSettings):
     """One field per environment name (upper case there). Unknown names are left to others."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", validate_default=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", validate_default=True, allow_inf_nan=False)
 
     livebeat_env: Literal["development", "production"] = "development"
-    livebeat_data_dir: ProjectPath = Path("var")
+    livebeat_data_dir: ProjectPath = Path(DEFAULT_DATA_DIR)
     livebeat_schedules_file: ProjectPath = Path("backend/app/config/schedules.json")
     livebeat_seed_policy: Literal["merge", "overwrite", "create_only"] = "merge"
     livebeat_timezone: str = "Asia/Seoul"
     secret_key: SecretStr | None = None
 
     api_host: str = "127.0.0.1"
-    api_port: int = Field(default=8000, ge=1, le=65535)
+    api_port: Port = 8000
     allowed_hosts: Annotated[list[str] | str, BeforeValidator(_split)] = ""
     flower_socket: ProjectPath | None = None
+    livebeat_bootstrap_key: SecretStr | None = None
 
     redis_url: SecretStr | None = None
     redis_host: str = "localhost"
-    redis_port: int = 6379
+    redis_port: Port = 6379
     redis_password: SecretStr | None = None
-    redis_db: int = 0
+    redis_db: int = Field(default=0, ge=0)
 
     database_url: SecretStr | None = None
-    database_engine: str = "django.db.backends.postgresql"
+    database_engine: Literal["django.db.backends.postgresql", "timescale.db.backends.postgresql"] = (
+        "django.db.backends.postgresql"
+    )
     database_name: str = "postgres"
     postgres_user: str = "postgres"
     postgres_password: SecretStr | None = None
     postgres_host: str | None = None
-    postgres_port: int = 5432
+    postgres_port: Port = 5432
 
     aes_key_0: SecretStr | None = None
     aes_key_1: SecretStr | None = None
@@ -105,19 +94,52 @@ class Settings(BaseSettings):
     aes_key_8: SecretStr | None = None
     aes_key_9: SecretStr | None = None
 
-    velog_graphql_url: str = "https://v3.velog.io/graphql"
-    velog_stats_url: str = "https://v2cdn.velog.io/graphql"
+    velog_graphql_url: HttpAddress = "https://v3.velog.io/graphql"
+    velog_stats_url: HttpAddress = "https://v2cdn.velog.io/graphql"
     velog_requests_per_second: float = Field(default=10.0, gt=0)
-    naver_land_url: str = "https://new.land.naver.com"
+    naver_land_url: HttpAddress = "https://new.land.naver.com"
     naver_land_token_file: ProjectPath | None = None
     naver_land_requests_per_second: float = Field(default=1.0, gt=0)
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    consumer_log_level: Level = "INFO"
+    consumer_graceful_shutdown_timeout: float = Field(default=30.0, ge=0)
+    log_level: Level = "INFO"
+    log_format: Literal["line", "json"] = "line"
+    livebeat_log_dir: ProjectPath | None = None
+
+    sentry_dsn: SecretStr | None = None
+    sentry_environment: str | None = None
+    sentry_traces_sample_rate: float = Field(default=0.0, ge=0, le=1)
 
     @field_validator("livebeat_data_dir", mode="after")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.resolve()
+
+    @field_validator("livebeat_timezone", mode="after")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise UnusableValueError(
+                "must be a time zone like Asia/Seoul", "Asia/Seoul 같은 시간대여야 합니다"
+            ) from None
+        return value
+
+    @field_validator("redis_url", "database_url", mode="after")
+    @classmethod
+    def _known_server(cls, value: SecretStr | None, info: Any) -> SecretStr | None:
+        if value is not None:
+            check_server(value.get_secret_value(), info.field_name)
+        return value
+
+    @field_validator("sentry_dsn", mode="after")
+    @classmethod
+    def _whole_dsn(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            check_dsn(value.get_secret_value())
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -128,7 +150,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, _NamedFiles(settings_cls)
+        return init_settings, _Sources(settings_cls)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -146,12 +168,24 @@ class Settings(BaseSettings):
         """The Redis address in kombu's spelling (`redis://`, `rediss://`, `redis+socket://`)."""
         return to_broker_url(self._redis())
 
+    @property
+    def log_dir(self) -> Path:
+        """`LIVEBEAT_LOG_DIR`; without it `logs` in the project, or in a data folder that is not the usual one."""
+        usual = self.livebeat_data_dir == from_project(DEFAULT_DATA_DIR).resolve()
+        return self.livebeat_log_dir or (from_project("logs") if usual else self.livebeat_data_dir / "logs")
+
     def _redis(self) -> str:
         if self.redis_url is not None:
             return self.redis_url.get_secret_value()
         password = self.redis_password.get_secret_value() if self.redis_password else ""
         login = f":{quote(password, safe='')}@" if password else ""
         return f"redis://{login}{self.redis_host}:{self.redis_port}/{self.redis_db}"
+
+    @property
+    def secret_values(self) -> dict[str, str]:
+        """Every secret that is set, by field name. For checks and for keeping them out of logs, never to be shown."""
+        values = {name: getattr(self, name) for name in secret_fields()}
+        return {name: value.get_secret_value() for name, value in sorted(values.items()) if value is not None}
 
     def aes_key(self, index: int) -> str | None:
         """The text of `AES_KEY_<index>`, 0 to 9, or None where it isn't set."""
@@ -162,41 +196,42 @@ class Settings(BaseSettings):
         """`SECRET_KEY`, or one made once and kept in the data folder, readable by its owner alone."""
         if self.secret_key:
             return self.secret_key.get_secret_value()
-        path = self.livebeat_data_dir / "secret_key"
-        self.livebeat_data_dir.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_text(encoding="ascii")
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            key = secrets.token_urlsafe(48)
-            file.write(key)
-        return key
+        return kept_secret(self.livebeat_data_dir)
 
 
-def to_client_url(url: str) -> str:
-    """`redis+socket:///path?virtual_host=2` → `unix:///path?db=2`; other addresses stay as they are."""
-    parts = urlsplit(url)
-    if parts.scheme != "redis+socket":
-        return url
-    query = parse_qs(parts.query)
-    return f"unix://{parts.netloc}{parts.path}?db={query.get('virtual_host', ['0'])[0]}"
+def load_settings() -> Settings:
+    """The settings as they are given now.
 
-
-def to_broker_url(url: str) -> str:
-    """`unix:///path?db=2` → `redis+socket:///path?virtual_host=2`; other addresses stay as they are."""
-    parts = urlsplit(url)
-    if parts.scheme != "unix":
-        return url
-    query = parse_qs(parts.query)
-    return f"redis+socket://{parts.netloc}{parts.path}?virtual_host={query.get('db', ['0'])[0]}"
+    Raises:
+        SettingsError: some of them can't be used; it says which and why, never a secret's value.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        raise SettingsError(*problems_of(error, secret_fields())) from None
+    problems = sample_problems(settings.secret_values) if settings.livebeat_env == "production" else []
+    if not settings.secret_key or not (settings.database_url or settings.postgres_host):
+        problems += folder_problems(settings.livebeat_data_dir)
+    if problems:
+        raise SettingsError(*problems)
+    return settings
 
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The process's settings.
+    """The process's settings, read at the first call.
 
     Raises:
-        pydantic.ValidationError: a value is unusable; the error names it.
+        SystemExit: with status 78, after one line a problem on standard error.
     """
-    return Settings()
+    try:
+        return load_settings()
+    except SettingsError as error:
+        for problem in error.problems:
+            sys.stderr.write(f"livebeat: {problem}\n")
+        raise SystemExit(EXIT_CONFIGURATION) from None
+
+
+def secret_fields() -> frozenset[str]:
+    """The fields whose values are never shown."""
+    return frozenset(name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation))

@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "app.domains.velog",
     "app.domains.realestate",
     "app.history",
+    "app.access",
 ]
 
 MIDDLEWARE = [
@@ -40,6 +41,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "app.access.sign_in.LimitedSignIn",  # last: what CSRF refuses is no attempt
 ]
 
 TEMPLATES = [
@@ -84,7 +86,12 @@ def _sqlite(path: str) -> dict[str, Any]:
 
 def _postgres(*, options: dict[str, Any] | None = None, **parts: Any) -> dict[str, Any]:
     # Callers of the API hear of a database that can't be reached within two seconds.
-    return {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True, "OPTIONS": {"connect_timeout": 2, **(options or {})}, **parts}
+    return {
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 2, **(options or {})},
+        **parts,
+    }
 
 
 def _database() -> dict[str, Any]:

@@ -5,9 +5,9 @@ import binascii
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from app.history.models import Run
+from app.history.models import Run, State
 
 MAX_LIMIT = 200
 
@@ -43,6 +43,16 @@ def recent_runs(
 def run_by_id(run: str) -> Run | None:
     """The run's row, or None where the recorder hasn't written one (yet)."""
     return Run.objects.filter(pk=run).first()
+
+
+def all_runs() -> QuerySet[Run]:
+    """Every run, for a query about something that runs did; compare with the primary key."""
+    return Run.objects.all()
+
+
+def unsuccessful_runs() -> QuerySet[Run]:
+    """Runs that have ended without success."""
+    return Run.objects.filter(state__in=(State.FAILED, State.LOST, State.CANCELLED, State.EXPIRED))
 
 
 def _cursor(row: Run) -> str:

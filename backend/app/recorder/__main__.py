@@ -7,14 +7,14 @@ import threading
 from types import FrameType
 
 from app.core.celery_app import celery_app
-from app.core.logging import configure_logging
+from app.core.process import begin
 from app.recorder.service import Recorder
 from livebeat.connection import link
 
 
 def main() -> int:
     """Run until told to stop."""
-    configure_logging()
+    begin("recorder")
     stop = threading.Event()
 
     def finish(_number: int, _frame: FrameType | None) -> None:

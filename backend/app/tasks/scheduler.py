@@ -10,13 +10,14 @@ from app.domains.realestate import services
 @schedulable
 @celery_app.task(name="app.tasks.scheduler.crawl_all_complexes", bind=True)
 def crawl_all_complexes(self: Any, job_type: str = "scheduled") -> dict[str, Any]:
-    """Send one crawl for each complex; returns how many, and the ids of their runs."""
+    """Send one crawl for each complex that isn't being crawled; returns how many, and the ids of the runs that do."""
     sent = {
         complex_id: livebeat.send(
             "app.tasks.scheduler.crawl_complex",
             kwargs={"complex_id": complex_id, "job_type": job_type},
             app=celery_app,
             parent=self.request.id,
+            unique=services.crawl_key(complex_id),
         ).run_id
         for complex_id in services.complex_ids()
     }

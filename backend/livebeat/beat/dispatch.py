@@ -16,17 +16,20 @@ from kombu.exceptions import OperationalError
 from livebeat import clock
 from livebeat.beat.leader import TOKEN_PREFIX
 from livebeat.beat.plan import Decision, decide, run_id
+from livebeat.cadence import adopted
 from livebeat.connection import Link
 from livebeat.delivery.installation import installed
 from livebeat.delivery.ledger import FIRST_CHECK, Run, entry_fields
 from livebeat.entry import FIELDS, OUT_OF_RANGE, Raw, StoredSchedule, decode, encode_meta, encode_ours
 from livebeat.events import HARD_CAP, encode
 from livebeat.message import KIND_HEADER, REVISION_HEADER, SCHEDULE_HEADER, SLOT_HEADER, build
-from livebeat.store import ScheduleStore, adopted
+from livebeat.store import ScheduleStore
 
 logger = logging.getLogger(__name__)
 
 BATCH = 128
+#: Schedules named in a batch's log line; a line for each would cost more than its dispatch.
+_LOGGED = 5
 #: Seconds that Redis' clock may lie below the newest dispatch before the script refuses.
 CLOCK_SLACK = 0.005
 
@@ -64,9 +67,11 @@ class Dispatcher:
             self._report(outcome, str(results[0]))
             return cast("Outcome", outcome), 0
         self._report("", "")
-        for item, done in zip(items, results, strict=True):
-            if done:
-                logger.info("Dispatched %s", item["log"])
+        done = [item["log"] for item, dispatched in zip(items, results, strict=True) if dispatched]
+        if done:
+            logger.info(
+                "Dispatched %s%s", "; ".join(done[:_LOGGED]), f" and {len(done) - _LOGGED} more" * (len(done) > _LOGGED)
+            )
         return "ok", len(reads)
 
     def next_due(self) -> float | None:
@@ -103,7 +108,12 @@ class Dispatcher:
         """An index member without a readable entry leaves the due range, so that nothing starves behind it."""
         self._link.client.zadd(self._link.keys.schedule, {key: OUT_OF_RANGE}, xx=True)
         why = str(found) if isinstance(found, Exception) else "its entry is gone"
-        logger.error("Schedule key %r can't be read (%s); it is set aside.", key, why)
+        logger.error(
+            "Schedule key %r can't be read (%s); it is set aside.",
+            key,
+            why,
+            extra={"schedule": self._link.keys.name(key)},
+        )
 
     def _item(self, read: _Read, now: datetime) -> dict[str, Any] | None:
         try:
@@ -132,7 +142,7 @@ class Dispatcher:
 
     def _adopt(self, stored: StoredSchedule, read: _Read, now: datetime) -> None:
         kind = "schedule.adopted" if stored.ours or not stored.revision else "schedule.changed"
-        ours = adopted(stored, self._link.zone, now)
+        ours = adopted(stored, self._link.zone, now, clock.from_epoch(read.score))
         if self._store.write(ours, read.raw, kind, previous=stored, outside=True):
             logger.info("Scheduler entry changed: %s (saved outside Livebeat), next %s", read.name, ours.next_at)
 
@@ -227,7 +237,12 @@ class Dispatcher:
             maxlen=HARD_CAP,
             approximate=True,
         )
-        logger.error("Schedule %r is set aside and will not run until it is saved again: %s", read.name, reason)
+        logger.error(
+            "Schedule %r is set aside and will not run until it is saved again: %s",
+            read.name,
+            reason,
+            extra={"schedule": read.name},
+        )
 
     def _report(self, outcome: str, detail: str) -> None:
         """One line when dispatch stops being possible, one when it is again."""

@@ -64,6 +64,7 @@ class LiveBeatScheduler(Scheduler):
     def tick(self, *_: Any, **__: Any) -> float:
         """Dispatch what is due and sleep until more is, or a schedule changes. Never raises for a Redis away."""
         try:
+            self._wake.listen()
             role = self._lock.role
             if self._lock.keep() != role:
                 self._role_changed(role)

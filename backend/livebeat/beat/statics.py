@@ -10,8 +10,8 @@ from typing import Any, cast
 from celery import Celery
 from celery.beat import Scheduler
 
+from livebeat.celery_rules import from_celery
 from livebeat.connection import Link
-from livebeat.entry import from_celery
 from livebeat.errors import LivebeatError, ScheduleNotFoundError
 from livebeat.spec import ScheduleSpec
 from livebeat.store import ScheduleStore

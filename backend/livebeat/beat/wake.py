@@ -25,13 +25,17 @@ class Wake:
         self._link = link
         self._channel: Any = None
 
+    def listen(self) -> None:
+        """Subscribe, if that isn't done; from then on no change is missed."""
+        if self._channel is None:
+            self._channel = self._link.client.pubsub(ignore_subscribe_messages=True)
+            self._channel.subscribe(self._link.keys.wake)
+
     def wait(self, seconds: float) -> list[str]:
         """Sleep up to `seconds`; returns the names of schedules changed meanwhile (woken by the first)."""
         seconds = min(max(seconds, 0.0), LONGEST)
         try:
-            if self._channel is None:
-                self._channel = self._link.client.pubsub(ignore_subscribe_messages=True)
-                self._channel.subscribe(self._link.keys.wake)
+            self.listen()
             return self._names(seconds)
         except redis.RedisError:
             self.close()

@@ -8,14 +8,16 @@ import os
 import threading
 from typing import Any
 
-from celery import Celery
+from celery import Celery, current_app
 from celery import Task as CeleryTask
-from celery.signals import worker_init
+from celery.app.trace import build_tracer
+from celery.signals import worker_init, worker_process_init
 
 from livebeat.connection import link
 from livebeat.delivery.execution import Execution
 from livebeat.delivery.lease import Leases
 from livebeat.delivery.ledger import Ledger
+from livebeat.delivery.shutdown import end_when_idle
 from livebeat.message import RUN_HEADER
 
 _INSTALLED = "_livebeat_installed"
@@ -35,11 +37,21 @@ def install(app: Celery) -> None:
         return
     setattr(app, _INSTALLED, True)
 
-    def wrap_tasks(**_: Any) -> None:
+    def prepare_worker(sender: Any = None, **_: Any) -> None:
         for task in app.tasks.values():
             _wrap(app, task)
+        if sender is not None:
+            end_when_idle(link(app), sender)
 
-    worker_init.connect(wrap_tasks, weak=False, dispatch_uid=f"livebeat-{id(app)}")
+    def prepare_child(sender: Any = None, **_: Any) -> None:
+        """A forked child has the wrapped tasks already; a spawned one runs a copy of the app, traced unwrapped."""
+        running = current_app._get_current_object()
+        for task in running.tasks.values():
+            if _wrap(app, task):
+                task.__trace__ = build_tracer(task.name, task, running.loader, sender, app=running)
+
+    worker_init.connect(prepare_worker, weak=False, dispatch_uid=f"livebeat-{id(app)}")
+    worker_process_init.connect(prepare_child, weak=False, dispatch_uid=f"livebeat-child-{id(app)}")
 
 
 def installed(app: Celery) -> bool:
@@ -58,10 +70,11 @@ def _process_leases(app: Celery) -> Leases:
     return leases
 
 
-def _wrap(app: Celery, task: Any) -> None:
+def _wrap(app: Celery, task: Any) -> bool:
+    """Wrap a task once; returns whether it wasn't yet."""
     cls = type(task)
     if _WRAPPED in cls.__dict__:
-        return
+        return False
     own_call = cls.__call__
     own_signature = cls.signature_from_request
     has_own_call = own_call is not CeleryTask.__call__
@@ -88,6 +101,7 @@ def _wrap(app: Celery, task: Any) -> None:
     cls.__call__ = call
     cls.signature_from_request = signature_from_request
     setattr(cls, _WRAPPED, True)
+    return True
 
 
 def _not_now(*_: Any, **__: Any) -> None:

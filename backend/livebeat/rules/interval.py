@@ -45,6 +45,10 @@ class Interval(Recurrence):
         slot = anchor + steps * self.every
         return slot if steps >= 1 and slot > after else None
 
+    def has(self, instant: datetime) -> bool:
+        """Whether the instant is the anchor or one of its slots."""
+        return not (instant - (self.anchor or _EPOCH)) % self.every
+
     def resolved(self, default_zone: str, anchor: datetime) -> "Interval":
         return self if self.anchor else replace_anchor(self, anchor)
 

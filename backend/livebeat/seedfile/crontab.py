@@ -45,7 +45,7 @@ def cron_to_old_form(cron: Cron) -> dict[str, Any] | None:
 
 def _number(field: str, value: Any, most: int) -> int:
     text = str(value).strip()
-    if isinstance(value, bool) or not text.isascii() or not text.isdigit() or int(text) > most:
+    if isinstance(value, bool) or not text.isascii() or not text.isdigit() or len(text) > 4 or int(text) > most:
         raise SpecError(
             field,
             f"{value!r} is not usable; write a whole number from 0 to {most}",

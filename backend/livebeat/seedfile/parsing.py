@@ -34,6 +34,8 @@ def parse(text: str, path: Path) -> dict[str, ScheduleSpec]:
             reason_en=f"{where}: {error.msg}.",
             reason_ko=f"{error.lineno}행 {error.colno}열: {error.msg}.",
         ) from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, a thousand brackets
+        raise SeedFileError(path=path, reason_en=f"{error}.", reason_ko=f"{error}.") from None
     if not isinstance(data, dict):
         raise SeedFileError(
             path=path,
@@ -45,12 +47,17 @@ def parse(text: str, path: Path) -> dict[str, ScheduleSpec]:
         try:
             specs[name] = _spec(name, entry)
         except SpecError as error:
-            raise SeedFileError(
-                path=path,
-                reason_en=f"schedule '{name}', {error.text('en')}.",
-                reason_ko=f"'{name}' 스케줄, {error.text('ko')}.",
-            ) from None
+            raise unusable(path, name, error) from None
     return specs
+
+
+def unusable(path: Path, name: str, error: SpecError) -> SeedFileError:
+    """The error of a file one of whose entries can't be used."""
+    return SeedFileError(
+        path=path,
+        reason_en=f"schedule '{name}', {error.text('en')}.",
+        reason_ko=f"'{name}' 스케줄, {error.text('ko')}.",
+    )
 
 
 def _spec(name: str, entry: Any) -> ScheduleSpec:
@@ -65,8 +72,11 @@ def _spec(name: str, entry: Any) -> ScheduleSpec:
             )
         fields["recurrence"] = old_form_to_cron(old["hour"], old["minute"], old.get("day_of_week")).to_json()
         fields.setdefault("options", OLD_OPTIONS)
-    if entry.get("complex_id") is not None:
-        fields.setdefault("args", [str(entry["complex_id"])])
+    complex_id = entry.get("complex_id")
+    if complex_id is not None:
+        if isinstance(complex_id, bool) or not isinstance(complex_id, str | int):
+            raise SpecError("complex_id", "must be a number or text", "숫자 또는 문자열이어야 합니다")
+        fields.setdefault("args", [str(complex_id)])
     if "recurrence" in fields:
         from_json(fields["recurrence"])
     return ScheduleSpec.from_json({"description": "", **fields, "name": name})

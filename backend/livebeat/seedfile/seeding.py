@@ -20,9 +20,9 @@ from typing import Any, Literal, cast
 
 from livebeat.connection import Link
 from livebeat.entry import StoredSchedule
-from livebeat.errors import ScheduleNotFoundError, SeedFileError, SpecError
+from livebeat.errors import NameRefusedError, ScheduleNotFoundError, SeedFileError, SpecError
 from livebeat.rules import Interval
-from livebeat.seedfile.parsing import parse
+from livebeat.seedfile.parsing import parse, unusable
 from livebeat.spec import ScheduleSpec
 from livebeat.store import ScheduleStore
 
@@ -57,12 +57,13 @@ class Seeding:
             seen = (0.0, -1)
         if seen == self._seen:
             return
-        first, self._seen = self._seen is None, seen
         try:
-            self.apply(again=first and self._policy == "overwrite")
+            self.apply(again=self._seen is None and self._policy == "overwrite")
         except SeedFileError as error:
-            self._link.client.hset(self._link.keys.seed, _PROBLEM, str(error))
-            logger.error("%s", error)  # noqa: TRY400  the sentence says it all
+            problem = str(error).encode(errors="backslashreplace").decode()
+            self._link.client.hset(self._link.keys.seed, _PROBLEM, problem)
+            logger.error("%s", problem)  # noqa: TRY400  the sentence says it all
+        self._seen = seen  # only now: where Redis was away in between, the next round tries again
 
     def apply(self, *, again: bool = False) -> None:
         """Apply the file; `again` even if it is the one last applied.
@@ -70,10 +71,11 @@ class Seeding:
         Raises:
             SeedFileError: it can't be used; nothing was changed.
         """
-        text = self._text()
+        text, modified_at = read_text(self._path)
         specs = parse(text, self._path)
+        self._refuse_names(specs)
         last = cast("dict[str, str]", self._link.client.hgetall(self._link.keys.seed))
-        mark = {"hash": hashlib.sha256(text.encode()).hexdigest(), "mtime": self._path.stat().st_mtime}
+        mark = {"hash": hashlib.sha256(text.encode()).hexdigest(), "mtime": modified_at}
         mark["host"] = socket.gethostname()
         before = json.loads(last.get(_FILE, "{}"))
         self._link.client.hdel(self._link.keys.seed, _PROBLEM)
@@ -105,21 +107,20 @@ class Seeding:
             SeedFileError: the file can't be used.
         """
         found = {}
-        for name, spec in parse(self._text(), self._path).items():
+        for name, spec in parse(read_text(self._path)[0], self._path).items():
             live = self._live(name)
             if live is None:
                 found[name] = "missing"
-            elif not self._same(live, spec):
+            elif not is_as(live, spec, self._link):
                 found[name] = "edited"
         return found
 
-    def _text(self) -> str:
-        try:
-            return self._path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SeedFileError(
-                path=self._path, reason_en=f"can't be read: {error}.", reason_ko=f"읽을 수 없습니다: {error}."
-            ) from None
+    def _refuse_names(self, specs: dict[str, ScheduleSpec]) -> None:
+        for name in specs:
+            try:
+                self._link.keys.entry(name)
+            except NameRefusedError as error:
+                raise unusable(self._path, name, error) from None
 
     def _is_older_copy(self, before: dict[str, Any], mark: dict[str, Any]) -> bool:
         older = before.get("host") not in {None, mark["host"]} and mark["mtime"] < before.get("mtime", 0)
@@ -146,7 +147,7 @@ class Seeding:
 
     def _apply_one(self, spec: ScheduleSpec, base: dict[str, Any] | None, report: _Report) -> None:
         live = self._live(spec.name)
-        if live is not None and self._same(live, spec):
+        if live is not None and is_as(live, spec, self._link):
             self._remember(spec)
         elif self._file_wins(spec, base, live):
             enabled = live.spec.enabled if live is not None and self._policy == "merge" else spec.enabled
@@ -167,7 +168,7 @@ class Seeding:
     def _remove_one(self, name: str, base: dict[str, Any], report: _Report) -> None:
         live = self._live(name)
         if live is not None and self._policy != "create_only":
-            if self._same(live, ScheduleSpec.from_json(base)):
+            if is_as(live, ScheduleSpec.from_json(base), self._link):
                 self._store.delete(name, by=self._path.name, origin="file")
                 report.removed.append(name)
             else:
@@ -177,10 +178,25 @@ class Seeding:
     def _remember(self, spec: ScheduleSpec) -> None:
         self._link.client.hset(self._link.keys.seed, spec.name, json.dumps(spec.to_json(), ensure_ascii=False))
 
-    def _same(self, live: StoredSchedule, spec: ScheduleSpec) -> bool:
-        """Whether the live schedule is what the file says, its pause aside."""
-        rule = spec.recurrence.resolved(self._link.zone, self._link.now())
-        kept = live.spec.recurrence
-        if isinstance(rule, Interval) and isinstance(kept, Interval) and rule.every == kept.every:
-            rule = kept
-        return live.spec == spec.with_changes(recurrence=rule, enabled=live.spec.enabled)
+
+def read_text(path: Path) -> tuple[str, float]:
+    """The file's text and when it was modified.
+
+    Raises:
+        SeedFileError: it can't be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8"), path.stat().st_mtime
+    except (OSError, UnicodeDecodeError) as error:
+        raise SeedFileError(
+            path=path, reason_en=f"can't be read: {error}.", reason_ko=f"읽을 수 없습니다: {error}."
+        ) from None
+
+
+def is_as(live: StoredSchedule, spec: ScheduleSpec, link: Link) -> bool:
+    """Whether the live schedule is what `spec` says, its pause aside."""
+    rule = spec.recurrence.resolved(link.zone, link.now())
+    kept = live.spec.recurrence
+    if isinstance(rule, Interval) and isinstance(kept, Interval) and rule.every == kept.every:
+        rule = kept
+    return live.spec == spec.with_changes(recurrence=rule, enabled=live.spec.enabled)

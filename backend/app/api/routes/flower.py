@@ -12,6 +12,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 from starlette.background import BackgroundTask
 
+from app.access.scopes import Scope
+from app.api.access import needs
 from app.api.language import Reader
 from app.api.pages import page
 from app.api.problems import ProblemError
@@ -88,10 +90,12 @@ def flower_router(client: FlowerClient) -> APIRouter:
     router = APIRouter(prefix="/flower", include_in_schema=False)
 
     @router.get("")
+    @needs(Scope.VIEWER)
     async def start() -> RedirectResponse:
         return RedirectResponse("/flower/", 307)
 
     @router.api_route("/{path:path}", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+    @needs(Scope.VIEWER)
     async def proxy(path: str, request: Request, reader: Reader) -> Response:
         if request.method not in {"GET", "HEAD"} and (request.method != "POST" or path != _TABLE):
             raise ProblemError(

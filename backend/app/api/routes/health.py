@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from app.api.access import OPEN, needs
 from app.api.readiness import readiness
 from app.api.routing import OrmRoute
 
@@ -13,12 +14,14 @@ old_router = APIRouter(tags=["health"])
 
 
 @router.get("/live")
+@needs(OPEN)
 async def live() -> dict[str, str]:
     """This process answers, whatever else is down."""
     return {"status": "alive"}
 
 
 @router.get("/ready", responses={503: {"description": "Something is missing; `checks` says what."}})
+@needs(OPEN)
 def ready(response: Response) -> dict[str, Any]:
     """200 once everything works, else 503, with each dependency by name."""
     checks = readiness()
@@ -32,6 +35,7 @@ def ready(response: Response) -> dict[str, Any]:
 
 
 @old_router.get("/health")
+@needs(OPEN)
 async def health() -> dict[str, str]:
     """The old check: says only that this process answers."""
     return {"status": "healthy"}

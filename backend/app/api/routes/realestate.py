@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from app.access.scopes import Scope
+from app.api.access import needs
 from app.api.routing import OrmRoute
 from app.domains.realestate import queries
 
@@ -13,6 +15,7 @@ _LARGEST_ID = 2**63 - 1
 
 
 @router.get("/complexes")
+@needs(Scope.VIEWER)
 def complexes(
     limit: Annotated[int, Query(ge=1, le=500)] = 100, cursor: Annotated[int, Query(ge=0, le=_LARGEST_ID)] = 0
 ) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from app.access.scopes import Scope
+from app.api.access import needs
 from app.api.problems import ProblemError
 from app.api.routing import OrmRoute
 from app.history.models import Run, State
@@ -15,6 +17,7 @@ Filter = Annotated[str | None, Query(max_length=255, pattern="^[^\\x00]*$")]
 
 
 @router.get("/runs")
+@needs(Scope.VIEWER)
 def runs(
     schedule: Filter = None,
     task: Filter = None,

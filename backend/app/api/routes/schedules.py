@@ -7,15 +7,17 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from app.access.scopes import Scope
+from app.api.access import caller_of, needs
 from app.api.engine import store, zone
 from app.api.language import Reader
-from app.api.routing import OrmRoute
 from app.api.schedule_form import ChangeForm, CreateForm, changed_spec, new_spec
 from app.api.schedule_view import detailed, echoed, listed
+from app.api.shell_json import ShellRoute
 from livebeat import StoredSchedule, clock
 from livebeat.errors import Language, RevisionConflictError
 
-router = APIRouter(prefix="/scheduler", tags=["scheduler"], route_class=OrmRoute)
+router = APIRouter(prefix="/scheduler", tags=["scheduler"], route_class=ShellRoute)
 
 #: Times that an edit of some fields is put on top of somebody else's, before it is given up.
 _ROUNDS = 5
@@ -31,38 +33,43 @@ _DELETED_NOTES: dict[Language, str] = {
 
 
 @router.get("/schedule")
+@needs(Scope.VIEWER)
 def schedules() -> dict[str, Any]:
     """Every schedule by name, and the zone that rules are read in."""
     return {"schedule": {stored.spec.name: listed(stored) for stored in store.list()}, "timezone": zone()}
 
 
 @router.post("/schedule")
+@needs(Scope.OPERATOR)
 def create_schedule(form: CreateForm, request: Request, reader: Reader) -> dict[str, Any]:
     """Create a schedule; 400 where the name is taken."""
-    stored = store.put(new_spec(form), by=_caller(request), origin="api", create_only=True)
+    stored = store.put(new_spec(form), by=caller_of(request), origin="api", create_only=True)
     name = stored.spec.name
     message = f"Schedule '{name}' was created." if reader == "en" else f"스케줄 '{name}'이 생성되었습니다."
     return {"message": message, "schedule": echoed(stored), "note": _NOTES[reader]}
 
 
 @router.get("/schedule/{name:name}")
+@needs(Scope.VIEWER)
 def schedule(name: str) -> dict[str, Any]:
     """One schedule with its next runs."""
     return detailed(store.get(name), clock.now())
 
 
 @router.put("/schedule/{name:name}")
+@needs(Scope.OPERATOR)
 def change_schedule(name: str, form: ChangeForm, request: Request, reader: Reader) -> dict[str, Any]:
     """Change the named fields of a schedule and leave the others as they are."""
-    stored = _changed(name, form, _caller(request))
+    stored = _changed(name, form, caller_of(request))
     message = f"Schedule '{name}' was changed." if reader == "en" else f"스케줄 '{name}'이 수정되었습니다."
     return {"message": message, "schedule": echoed(stored), "note": _NOTES[reader]}
 
 
 @router.delete("/schedule/{name:name}")
+@needs(Scope.OPERATOR)
 def delete_schedule(name: str, request: Request, reader: Reader) -> dict[str, Any]:
     """Delete a schedule; its history stays."""
-    store.delete(name, by=_caller(request), origin="api")
+    store.delete(name, by=caller_of(request), origin="api")
     message = f"Schedule '{name}' was deleted." if reader == "en" else f"스케줄 '{name}'이 삭제되었습니다."
     return {"message": message, "note": _DELETED_NOTES[reader]}
 
@@ -80,7 +87,3 @@ def _changed(name: str, form: ChangeForm, by: str) -> StoredSchedule:
             if last:
                 raise
     raise AssertionError("unreachable")
-
-
-def _caller(request: Request) -> str:
-    return request.client.host if request.client else ""

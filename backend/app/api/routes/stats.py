@@ -9,6 +9,8 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BeforeValidator, Field
 
+from app.access.scopes import Scope
+from app.api.access import needs
 from app.api.engine import redis_link
 from app.api.language import Reader
 from app.api.problems import ProblemError
@@ -43,6 +45,7 @@ class RefreshForm(Body):
 
 
 @router.post("/refresh", status_code=202)
+@needs(Scope.OPERATOR)
 def refresh(form: RefreshForm, reader: Reader) -> dict[str, Any]:
     """Ask for a refresh: 202 with the request's id; 409 names the request that is under way; 404 unknown user."""
     user = form.userId
@@ -63,6 +66,7 @@ def refresh(form: RefreshForm, reader: Reader) -> dict[str, Any]:
 
 
 @router.get("/refresh/{request_id}", response_class=JSONResponse)
+@needs(Scope.VIEWER)
 def refresh_state(request_id: str) -> dict[str, Any]:
     """How a request stands, and why it failed where it did."""
     run = run_by_id(request_id) if request_id.isprintable() else None

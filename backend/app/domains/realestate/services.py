@@ -82,6 +82,19 @@ def complex_ids() -> list[str]:
     return list(Complex.objects.order_by("pk").values_list("complex_id", flat=True))
 
 
+def is_complex_id(text: str) -> bool:
+    """Whether this can be a complex's number on the site: digits, at most 20."""
+    return text.isascii() and text.isdigit() and len(text) <= 20
+
+
+def crawl_key(complex_id: str) -> str:
+    """The key that crawls of one complex (or of "all") are sent with, so that only one of them is under way.
+
+    A schedule of a single complex dispatches its crawl by itself, without it.
+    """
+    return f"crawl:{complex_id}"
+
+
 def cleanup_old_snapshots(days: int = 90, *, now: datetime | None = None) -> dict[str, Any]:
     """Delete snapshots older than `days`, a thousand at a time; changes and listings stay.
 
@@ -109,7 +122,7 @@ def put_complex(record: Mapping[str, Any], *, update: bool = False) -> Literal["
         ValueError: complex_id isn't a number, or complex_name is missing or too long.
     """
     number, name = str(record.get("complex_id") or ""), str(record.get("complex_name") or "")
-    if not (number.isascii() and number.isdigit() and len(number) <= 20):
+    if not is_complex_id(number):
         raise ValueError(f"complex_id must be digits, not {number!r}")
     if not 0 < len(name) <= 200:
         raise ValueError("complex_name must have 1 to 200 characters")

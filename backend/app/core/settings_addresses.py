@@ -1,0 +1,76 @@
+"""Addresses in settings: checked when they are read, and either spelling of a Redis on a unix socket."""
+
+from urllib.parse import parse_qs, urlsplit
+
+from app.core.settings_problems import UnusableValueError
+from app.core.settings_sources import EMBEDDED_POSTGRES
+
+_SCHEMES = {
+    "redis_url": ("redis", "rediss", "unix", "redis+socket"),
+    "database_url": ("sqlite", "postgres", "postgresql", "timescale"),
+}
+
+
+def http_address(value: str) -> str:
+    """`value`, if it is an http(s) address with a host.
+
+    Raises:
+        UnusableValueError: it isn't.
+    """
+    if _scheme(value) not in {"http", "https"} or not urlsplit(value).hostname:
+        raise UnusableValueError("must be an address like https://host/path", "https://host/path 형식이어야 합니다")
+    return value
+
+
+def check_dsn(value: str) -> None:
+    """Sentry's kind of address.
+
+    Raises:
+        UnusableValueError: it has no key, no host or no project number.
+    """
+    parts = urlsplit(http_address(value))
+    if not parts.username or not parts.path.rpartition("/")[2].isdigit():
+        raise UnusableValueError("must be https://key@host/project", "https://key@host/project 형식이어야 합니다")
+
+
+def check_server(url: str, field: str) -> None:
+    """The address of a Redis (`field` is `redis_url`) or of a database (`database_url`).
+
+    Raises:
+        UnusableValueError: it isn't one that the platform can use.
+    """
+    if field == "database_url" and url.startswith(EMBEDDED_POSTGRES):
+        raise UnusableValueError(
+            "names a PostgreSQL that ./run_all.sh starts; nothing shows where it runs",
+            "./run_all.sh가 실행하는 PostgreSQL입니다. 실행 중인 위치를 찾을 수 없습니다",
+        )
+    if _scheme(url) not in _SCHEMES[field]:
+        starts = ", ".join(f"{scheme}://" for scheme in _SCHEMES[field])
+        raise UnusableValueError(f"must be an address that starts with {starts}", f"{starts} 중 하나로 시작해야 합니다")
+
+
+def _scheme(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that isn't closed
+        return ""
+    return parts.scheme if usable else ""
+
+
+def to_client_url(url: str) -> str:
+    """`redis+socket:///path?virtual_host=2` → `unix:///path?db=2`; other addresses stay as they are."""
+    parts = urlsplit(url)
+    if parts.scheme != "redis+socket":
+        return url
+    query = parse_qs(parts.query)
+    return f"unix://{parts.netloc}{parts.path}?db={query.get('virtual_host', ['0'])[0]}"
+
+
+def to_broker_url(url: str) -> str:
+    """`unix:///path?db=2` → `redis+socket:///path?virtual_host=2`; other addresses stay as they are."""
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        return url
+    query = parse_qs(parts.query)
+    return f"redis+socket://{parts.netloc}{parts.path}?virtual_host={query.get('db', ['0'])[0]}"

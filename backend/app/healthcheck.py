@@ -1,0 +1,89 @@
+"""`python -m app.healthcheck api|beat|recorder|flower`: whether this host's process of that kind does its work.
+
+Prints one line; exit status 0 healthy, 1 not. Asks only what is cheap to answer, changes nothing, and never waits for
+more than a few seconds. For a worker Celery's own check does the same: `celery -A app.core.celery_app inspect ping`.
+"""
+
+import argparse
+import socket
+import sys
+from collections.abc import Callable
+
+import httpx2
+import redis
+
+from app.core.settings import get_settings
+
+_SECONDS = 3.0
+Verdict = tuple[bool, str]
+
+
+def api() -> Verdict:
+    """The process answers; Redis and the database may be away."""
+    settings = get_settings()
+    return _answers(f"http://127.0.0.1:{settings.api_port}/api/health/live")
+
+
+def flower() -> Verdict:
+    """Flower answers on its private socket."""
+    path = get_settings().flower_socket
+    if path is None:
+        return False, "FLOWER_SOCKET is not set"
+    return _answers("http://flower/flower/healthcheck", httpx2.HTTPTransport(uds=str(path)))
+
+
+def beat() -> Verdict:
+    """A beat of ours leads, this host's or another. One that hangs loses the lock within seconds."""
+    from app.core.celery_app import celery_app
+    from livebeat import leader
+    from livebeat.beat.leader import TOKEN_PREFIX
+
+    token = leader(celery_app)
+    if token is None:
+        return False, "no beat leads"
+    if not token.startswith(TOKEN_PREFIX):
+        return False, f"a beat that is not Livebeat's holds the lock: {token}"
+    here = token.startswith(f"{TOKEN_PREFIX}{socket.gethostname()}:")
+    return True, f"{'leads' if here else 'stands by'}; the leader is {token}"
+
+
+def recorder() -> Verdict:
+    """This host's recorder said within 15 seconds that it is alive."""
+    from app.core.bootstrap import boot
+    from app.core.celery_app import celery_app
+
+    boot()
+    from app.history.heartbeat import live_recorders
+    from livebeat.connection import link
+
+    of = link(celery_app)
+    state = live_recorders(of.client, of.keys).get(socket.gethostname())
+    return state is not None, f"state: {state}" if state else "no sign of life"
+
+
+CHECKS: dict[str, Callable[[], Verdict]] = {"api": api, "beat": beat, "recorder": recorder, "flower": flower}
+
+
+def main() -> int:
+    """Check one process; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m app.healthcheck", description=__doc__)
+    parser.add_argument("process", choices=sorted(CHECKS))
+    try:
+        healthy, text = CHECKS[parser.parse_args().process]()
+    except redis.RedisError as error:
+        healthy, text = False, f"Redis does not answer: {error}"
+    sys.stdout.write(f"{text}\n")
+    return 0 if healthy else 1
+
+
+def _answers(url: str, transport: httpx2.HTTPTransport | None = None) -> Verdict:
+    with httpx2.Client(transport=transport, timeout=_SECONDS, trust_env=False) as client:
+        try:
+            status = client.get(url).status_code
+        except httpx2.TransportError as error:
+            return False, f"no answer: {error}"
+    return status == 200, f"answers with {status}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""Which slot comes next, and from when a schedule counts: after an edit, after RedBeat's own code wrote or ran it,
+after a move from another scheduler. Pure: `now` is an argument.
+
+An edit counts from now. What changes nothing in the rule leaves the cadence alone: no slot is early, lost or run again.
+"""
+
+import uuid
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from livebeat.celery_rules import is_redbeat_exact
+from livebeat.entry import Raw, StoredSchedule, encode_meta
+from livebeat.rules import Interval
+from livebeat.spec import ScheduleSpec
+
+_INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What another scheduler ran of a schedule before it came here; it goes on from there instead of from now."""
+
+    last_run_at: datetime
+    total_runs: int = 0
+
+
+def changed(
+    spec: ScheduleSpec,
+    current: StoredSchedule | None,
+    *,
+    by: str,
+    origin: str,
+    zone: str,
+    now: datetime,
+    progress: Progress | None = None,
+) -> StoredSchedule:
+    """The schedule after an edit of `current`, or a new one, which may go on from another scheduler's `progress`."""
+    if current is not None:
+        progress = None
+    since = min(progress.last_run_at, now) if progress else now
+    spec = _resolved(spec, current, zone, since if progress else now.replace(microsecond=0))
+    return StoredSchedule(
+        spec=spec,
+        revision=current.revision + 1 if current else 1,
+        incarnation=(current.incarnation if current else "") or uuid.uuid4().hex,
+        next_at=_next_slot(spec, current, since, now),
+        last_run_at=since if progress else current.last_run_at if current else None,
+        total_runs=progress.total_runs if progress else current.total_runs if current else 0,
+        origin=origin,
+        by=by,
+        changed_at=now,
+        problem=None,
+        ours=True,
+        redbeat_exact=is_redbeat_exact(spec.recurrence, zone),
+        raw=Raw(),
+    )
+
+
+def meta_after(stored: StoredSchedule, current: StoredSchedule | None, raw: Raw) -> str:
+    """The new `meta`, or '' to leave it. A new rule moves `last_run_at` to the edit, so that stock won't refire."""
+    if current is None:
+        return encode_meta(stored.last_run_at or stored.changed_at, stored.total_runs)
+    if raw.meta and current.spec.recurrence == stored.spec.recurrence:
+        return ""
+    return encode_meta(stored.changed_at, stored.total_runs)
+
+
+def adopted(stored: StoredSchedule, app_zone: str, now: datetime, hint: datetime) -> StoredSchedule:
+    """An entry whose score RedBeat wrote, as ours: its slot is the rule's first after the last run.
+
+    `hint` is that score: RedBeat puts it at the next slot after a save, to the second below, or at the save itself;
+    so where the entry had been ours and was saved from outside, nothing before it is due.
+    """
+    start = stored.last_run_at or now
+    if stored.revision and not stored.ours:
+        start = max(start, min(hint, now) - _INSTANT)
+    return replace(
+        stored,
+        revision=stored.revision + 1,
+        incarnation=stored.incarnation or uuid.uuid4().hex,
+        next_at=stored.spec.recurrence.next_after(start) if stored.spec.enabled else None,
+        origin=stored.origin if stored.ours else "redbeat",
+        changed_at=stored.changed_at if stored.ours else now,
+        problem=None,
+        ours=True,
+        redbeat_exact=is_redbeat_exact(stored.spec.recurrence, app_zone),
+    )
+
+
+def _resolved(spec: ScheduleSpec, current: StoredSchedule | None, zone: str, anchor: datetime) -> ScheduleSpec:
+    """The spec with its rule made definite; an interval edited in other fields goes on counting from its anchor."""
+    rule = spec.recurrence.resolved(zone, anchor)
+    kept = current.spec.recurrence if current else None
+    if isinstance(rule, Interval) and isinstance(kept, Interval) and spec.recurrence == Interval(every=kept.every):
+        rule = kept
+    return spec.with_changes(recurrence=rule)
+
+
+def _next_slot(spec: ScheduleSpec, current: StoredSchedule | None, since: datetime, now: datetime) -> datetime | None:
+    if not spec.enabled:
+        return None
+    if current is None:
+        return spec.recurrence.next_after(since)
+    if not current.spec.enabled or current.spec.recurrence != spec.recurrence:
+        return spec.recurrence.next_after(now)
+    last = current.last_run_at
+    run_by_another = last is not None and last != current.changed_at and last >= (current.next_at or last)
+    if current.ours and current.next_at is not None and not run_by_another:
+        return current.next_at
+    saved_outside = current.revision and not current.ours
+    return spec.recurrence.next_after(now if saved_outside or last is None else last)

@@ -1,0 +1,202 @@
+"""`python -m livebeat`: bring schedules in from another scheduler's file, or from a `schedules.json`.
+
+Both commands only show what they would do, unless `--apply` says to do it. Nothing is ever removed.
+
+Exit status: 0 everything in the file is in the store, or could be; 1 the file, the app or its Redis can't be used, and
+nothing was changed unless the message says otherwise; 2 wrong usage; 3 done, but some entries need a look: they can't
+come over, are left as they are, or may not mean what they seem to.
+"""
+
+import argparse
+import locale
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import redis
+from celery import Celery
+from celery.app.utils import find_app
+
+from livebeat.connection import link
+from livebeat.errors import Language, LivebeatError
+from livebeat.rules import describe
+from livebeat.rules.zone import zone
+from livebeat.seedfile import parse
+from livebeat.seedfile.doubts import day_doubts
+from livebeat.seedfile.importing import Step, apply, plan
+from livebeat.seedfile.persistent import Candidate, read_persistent
+from livebeat.seedfile.seeding import read_text
+
+DONE, FAILED, WRONG_USAGE, LOOK = 0, 1, 2, 3
+
+_WORDS: dict[Language, dict[str, str]] = {
+    "en": {
+        "create": "create",
+        "change": "change",
+        "same": "as it is",
+        "left": "left",
+        "skip": "skipped",
+        "differs": "one of this name is there and says something else",
+        "next": "next",
+        "due": "due at once, it was missed",
+        "off": "paused",
+        "unknown": "the app has no task {task}; a worker would drop its messages",
+        "dry": "Nothing was changed. Do it with --apply.",
+        "applied": "Done.",
+        "empty": "The file holds no schedules.",
+        "no_app": "The Celery app {app} can't be loaded: {error}",
+        "no_redis": "Redis does not answer: {error}",
+        "partly": "Some may have been written; the same command goes on from there.",
+    },
+    "ko": {
+        "create": "생성",
+        "change": "변경",
+        "same": "그대로",
+        "left": "유지",
+        "skip": "제외",
+        "differs": "같은 이름의 다른 스케줄이 이미 있습니다",
+        "next": "다음 실행",
+        "due": "놓친 실행이 있어 바로 실행됩니다",
+        "off": "일시정지",
+        "unknown": "앱에 {task} 태스크가 없습니다. Worker가 메시지를 버리게 됩니다",
+        "dry": "아무것도 변경하지 않았습니다. 적용하려면 --apply를 붙이세요.",
+        "applied": "완료했습니다.",
+        "empty": "파일에 스케줄이 없습니다.",
+        "no_app": "Celery 앱 {app}을(를) 불러올 수 없습니다: {error}",
+        "no_redis": "Redis가 응답하지 않습니다: {error}",
+        "partly": "일부는 저장되었을 수 있습니다. 같은 명령을 다시 실행하면 이어집니다.",
+    },
+}
+_SIGNS = {"create": "+", "change": "~", "same": "=", "left": "!", "skip": "!"}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(
+        prog="python -m livebeat", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    beat = commands.add_parser(
+        "import-beat",
+        help="from the file of Celery's PersistentScheduler (celerybeat-schedule)",
+        description="Brings the schedules of a stopped celery beat over: they go on where it stopped, so nothing runs "
+        "early or again. A schedule that is there already is left as it is. The file is only read.",
+    )
+    beat.add_argument(
+        "--from-now", action="store_true", help="count from now: what was missed since that beat stopped stays missed"
+    )
+    file = commands.add_parser(
+        "import-file",
+        help="from a schedules.json, old or new",
+        description="Makes the schedules named in the file be as the file says. A pause is left as it is; schedules "
+        "that the file doesn't name are not touched.",
+    )
+    for command in (beat, file):
+        command.add_argument("file", metavar="FILE", type=Path)
+        command.add_argument("-A", "--app", required=True, help="the Celery app, as for celery -A")
+        command.add_argument("--apply", action="store_true", help="do it; without this it is only shown")
+        command.add_argument("--lang", choices=("ko", "en"), help="language; without it the locale's")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    options = parser().parse_args(arguments)
+    language: Language = options.lang or ("ko" if (locale.getlocale()[0] or "").startswith("ko") else "en")
+    words = _WORDS[language]
+    try:
+        app = _load(options.app)
+    except Exception as error:  # the app's own code runs here
+        sys.stderr.write(words["no_app"].format(app=options.app, error=f"{type(error).__name__}: {error}") + "\n")
+        return FAILED
+    try:
+        return _run(app, options, language)
+    except LivebeatError as error:
+        sys.stderr.write(error.text(language) + "\n")
+    except redis.RedisError as error:
+        sys.stderr.write(
+            words["no_redis"].format(error=error) + (f" {words['partly']}" if options.apply else "") + "\n"
+        )
+    return FAILED
+
+
+def _load(name: str) -> Celery:
+    found: Celery = find_app(name)  # looks in the working folder, too, as celery -A does
+    found.loader.import_default_modules()
+    found.finalize(auto=True)
+    return found
+
+
+def _run(app: Celery, options: Any, language: Language) -> int:
+    doubts: dict[str, str] = {}
+    if options.command == "import-beat":
+        candidates = read_persistent(options.file, link(app).zone)
+        if options.from_now:
+            candidates = [replace(candidate, progress=None) for candidate in candidates]
+    else:
+        text = read_text(options.file)[0]
+        specs = parse(text, options.file)
+        candidates = [Candidate(name, spec) for name, spec in specs.items()]
+        doubts = day_doubts(text, specs.values(), language)
+    doubts |= _unknown_tasks(app, candidates, language)
+    steps = plan(app, candidates, change=options.command == "import-file")
+    if options.apply:
+        steps = apply(app, steps, by=options.file.name)
+    now = link(app).now()
+    for line in _report(app, steps, doubts, now, language, applied=options.apply):
+        sys.stdout.write(f"{line}\n")
+    return LOOK if doubts or any(step.action in {"left", "skip"} for step in steps) else DONE
+
+
+def _unknown_tasks(app: Celery, candidates: Iterable[Candidate], language: Language) -> dict[str, str]:
+    return {
+        candidate.name: _WORDS[language]["unknown"].format(task=candidate.spec.task)
+        for candidate in candidates
+        if candidate.spec is not None and candidate.spec.task not in app.tasks
+    }
+
+
+def _report(
+    app: Celery, steps: Sequence[Step], doubts: dict[str, str], now: datetime, language: Language, *, applied: bool
+) -> Iterable[str]:
+    words = _WORDS[language]
+    for step in steps:
+        yield f"{_SIGNS[step.action]} {words[step.action]}: {step.name}{_details(step, now, link(app).zone, language)}"
+        if step.name in doubts:
+            yield f"    ? {doubts[step.name]}"
+    if not steps:
+        yield words["empty"]
+        return
+    counts = Counter(step.action for step in steps)
+    yield ", ".join(f"{words[action]} {counts[action]}" for action in _SIGNS if counts[action])  # type: ignore[index]
+    waiting = counts["create"] or counts["change"]
+    if applied or waiting:
+        yield words["applied"] if applied else words["dry"]
+
+
+def _details(step: Step, now: datetime, zone_name: str, language: Language) -> str:
+    words = _WORDS[language]
+    if step.problem is not None:
+        return f" — {step.problem.text(language)}"
+    if step.spec is None:
+        return ""
+    rule = step.spec.recurrence
+    rule_zone = getattr(rule, "timezone", None) or zone_name
+    parts = [step.spec.task, f"{describe(rule, language)} ({rule_zone})"]
+    if step.action == "left":
+        parts.append(words["differs"])
+    elif step.action == "create" or step.action == "same":
+        parts.append(_when(step, now, zone_name, words))
+    return f" — {', '.join(parts)}"
+
+
+def _when(step: Step, now: datetime, zone_name: str, words: dict[str, str]) -> str:
+    if step.next_at is None:
+        return words["off"]
+    if step.next_at <= now:
+        return words["due"]
+    return f"{words['next']} {step.next_at.astimezone(zone(zone_name)):%Y-%m-%d %H:%M:%S}"

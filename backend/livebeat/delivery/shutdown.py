@@ -1,0 +1,52 @@
+"""A soft shutdown that ends as soon as the work in hand has ended.
+
+Celery's own sleeps for the whole `worker_soft_shutdown_timeout` once a task is running. The ledger knows better: a
+run without an entry has ended.
+"""
+
+import logging
+import threading
+import types
+from typing import Any
+
+import redis
+from celery.worker import state
+
+from livebeat import clock
+from livebeat.connection import Link
+from livebeat.message import RUN_HEADER
+
+logger = logging.getLogger(__name__)
+
+_PERIOD = 0.2
+
+
+def end_when_idle(link: Link, worker: Any) -> None:
+    """Let this worker's soft shutdown wait for its running tasks, at most `worker_soft_shutdown_timeout` seconds."""
+    ask_celery = worker.wait_for_soft_shutdown
+
+    def wait_for_soft_shutdown(self: Any) -> None:
+        limit = float(self.app.conf.worker_soft_shutdown_timeout or 0)
+        running = list(state.active_requests)
+        if limit <= 0 or not running or not all(_run_id(request) for request in running):
+            ask_celery()  # a task without a ledger entry is running: only Celery can tell
+            return
+        logger.warning("Stopping: %d task(s) in hand have %g seconds to end.", len(running), limit)
+        deadline = clock.monotonic() + limit
+        while clock.monotonic() < deadline and _unfinished(link, running):
+            threading.Event().wait(_PERIOD)
+
+    worker.wait_for_soft_shutdown = types.MethodType(wait_for_soft_shutdown, worker)
+
+
+def _run_id(request: Any) -> str | None:
+    headers = request.request_dict
+    return headers.get(RUN_HEADER) if isinstance(headers, dict) else None
+
+
+def _unfinished(link: Link, requests: list[Any]) -> bool:
+    """Whether any of them still has a ledger entry; yes while Redis doesn't answer."""
+    try:
+        return bool(link.client.exists(*(link.keys.run(request.id) for request in requests)))
+    except redis.RedisError:
+        return True

@@ -1,0 +1,93 @@
+"""Bringing schedules in from a file, once and on request: first the plan, then, where it is wanted, the plan applied.
+
+Nothing is ever removed, and a schedule that isn't named in the file isn't looked at.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from celery import Celery
+
+from livebeat.cadence import Progress
+from livebeat.connection import Link, link
+from livebeat.entry import StoredSchedule
+from livebeat.errors import LivebeatError, RevisionConflictError, ScheduleExistsError, ScheduleNotFoundError, SpecError
+from livebeat.seedfile.persistent import Candidate
+from livebeat.seedfile.seeding import is_as
+from livebeat.spec import ScheduleSpec
+from livebeat.store import ScheduleStore
+
+#: `left`: it is there and says something else, and stays so; `skip`: it can't come over.
+Action = Literal["create", "change", "same", "left", "skip"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is to happen, or happened, to one name. `next_at`: its next slot then; one in the past is due at once."""
+
+    name: str
+    action: Action
+    spec: ScheduleSpec | None = None
+    progress: Progress | None = None
+    live: StoredSchedule | None = None
+    next_at: datetime | None = None
+    problem: LivebeatError | None = None
+
+
+def plan(app: Celery, candidates: Iterable[Candidate], *, change: bool) -> list[Step]:
+    """What applying the candidates would do; `change`: whether a schedule that is there may be changed.
+
+    A pause is live state: whether a schedule that is there is paused is left as it is.
+    """
+    at, store = link(app), ScheduleStore(app)
+    return [_step(at, store, candidate, change) for candidate in candidates]
+
+
+def apply(app: Celery, steps: Sequence[Step], *, by: str) -> list[Step]:
+    """Carry out a plan. Returns it as it went: a schedule that somebody changed since the plan is left."""
+    store = ScheduleStore(app)
+    return [_apply_one(store, step, by) for step in steps]
+
+
+def _step(at: Link, store: ScheduleStore, candidate: Candidate, change: bool) -> Step:
+    name, spec = candidate.name, candidate.spec
+    if spec is None:
+        return Step(name, "skip", problem=candidate.problem)
+    try:
+        live = store.get(name)
+    except ScheduleNotFoundError:
+        return Step(name, "create", spec, candidate.progress, next_at=_first_slot(at, spec, candidate.progress))
+    except SpecError as error:  # a name that can't be used, or what lies under it can't be read
+        return Step(name, "skip", problem=error)
+    if is_as(live, spec, at):
+        return Step(name, "same", spec, live=live, next_at=live.next_at)
+    if not change:
+        return Step(name, "left", spec, live=live, next_at=live.next_at)
+    return Step(name, "change", spec.with_changes(enabled=live.spec.enabled), live=live)
+
+
+def _first_slot(at: Link, spec: ScheduleSpec, progress: Progress | None) -> datetime | None:
+    if not spec.enabled:
+        return None
+    now = at.now()
+    since = min(progress.last_run_at, now) if progress else now
+    return spec.recurrence.resolved(at.zone, since).next_after(since)
+
+
+def _apply_one(store: ScheduleStore, step: Step, by: str) -> Step:
+    if step.spec is None or step.action not in {"create", "change"}:
+        return step
+    try:
+        written = store.put(
+            step.spec,
+            by=by,
+            origin="import",
+            create_only=step.live is None,
+            expected_revision=step.live.revision if step.live else None,
+            progress=step.progress,
+        )
+    except (ScheduleExistsError, RevisionConflictError) as error:
+        return replace(step, action="left", problem=error)
+    return replace(step, next_at=written.next_at)
