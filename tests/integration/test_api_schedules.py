@@ -9,7 +9,7 @@ import redis
 from redbeat import RedBeatSchedulerEntry
 
 from app.core.celery_app import celery_app
-from livebeat import Interval, ScheduleSpec, ScheduleStore
+from livebeat import Cron, Interval, ScheduleSpec, ScheduleStore
 
 pytest_plugins = ["support.api"]
 
@@ -236,3 +236,11 @@ def test_methods_and_paths_that_are_none(api: httpx2.Client) -> None:
     assert api.get("/api/scheduler/nothing").status_code == 404
     for answer in (api.patch(PATH), api.get("/api/scheduler/nothing")):
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_schedule_whose_task_is_no_task_of_ours_is_told_and_stays(api: httpx2.Client) -> None:
+    ScheduleStore(celery_app).put(ScheduleSpec(name="theirs", task="somewhere.else", recurrence=Cron("0 6 * * *")))
+    refused = api.put("/api/scheduler/schedule/theirs", json={"hour": 7})
+    assert refused.status_code == 422
+    assert "somewhere.else" in refused.json()["detail"]
+    assert api.get("/api/scheduler/schedule/theirs").json()["hour"] == 6

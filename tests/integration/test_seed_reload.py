@@ -120,7 +120,7 @@ def test_no_file_ends_the_beat_or_is_applied_in_part(
     seeding = Seeding(link(app), store, path)
     seeding.apply_if_changed()
     before = everything(client)
-    good = json.dumps({"저녁": entry(18)})[1:-1]
+    good = json.dumps({"아침": entry(7), "저녁": entry(18)})[1:-1]
     path.write_text(text if text.startswith("[") else "{" + good + "," + text[1:])
     seeding.apply_if_changed()
     assert everything(client) == before

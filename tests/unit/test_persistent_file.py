@@ -1,23 +1,15 @@
-"""The file of Celery's own beat: every flavour of it, everything in it, and what must never come out of it."""
+"""The file of Celery's own beat: every flavour of it, and everything that it may hold."""
 
-import dbm.dumb
 import importlib
-import os
-import pickle
 import shelve
-import sqlite3
 import sys
 import types
-from collections.abc import Callable, Mapping
-from contextlib import closing
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from celery import Celery
-from celery.beat import ScheduleEntry
 from celery.schedules import crontab, schedule, solar
 from celery.utils.time import LocalTimezone
 
@@ -25,69 +17,8 @@ from livebeat.cadence import Progress
 from livebeat.celery_rules import from_celery
 from livebeat.errors import ImportFileError
 from livebeat.rules import Cron, Interval, Recurrence
-from livebeat.seedfile.persistent import Candidate, read_persistent
-
-SEOUL = ZoneInfo("Asia/Seoul")
-LAST = datetime(2026, 11, 22, 6, 10, 20, 5, SEOUL)
-
-
-def app() -> Celery:
-    return Celery("old", set_as_current=False, timezone="Asia/Seoul")
-
-
-def entry(rule: Any, **changes: Any) -> ScheduleEntry:
-    fields = {"name": "a", "task": "t", "last_run_at": LAST, "total_run_count": 7, "schedule": rule, "app": app()}
-    return ScheduleEntry(**{**fields, **changes})
-
-
-def in_dumb(path: Path, stored: Mapping[str, bytes]) -> None:
-    with closing(dbm.dumb.open(str(path), "c")) as database:
-        for key, value in stored.items():
-            database[key] = value
-
-
-def in_sqlite(path: Path, stored: Mapping[str, bytes]) -> None:
-    """As `dbm.sqlite3` of Python 3.13 writes."""
-    with closing(sqlite3.connect(path)) as database:
-        database.execute("CREATE TABLE IF NOT EXISTS Dict (key BLOB UNIQUE NOT NULL, value BLOB NOT NULL)")
-        database.executemany("REPLACE INTO Dict VALUES (?, ?)", [(k.encode(), v) for k, v in stored.items()])
-        database.commit()
-
-
-def in_module(name: str) -> Callable[[Path, Mapping[str, bytes]], None]:
-    def write(path: Path, stored: Mapping[str, bytes]) -> None:
-        module = pytest.importorskip(name, exc_type=ImportError)
-        with closing(module.open(str(path), "c")) as database:
-            for key, value in stored.items():
-                database[key] = value
-
-    return write
-
-
-def pickled(entries: Any, **more: Any) -> dict[str, bytes]:
-    values = {"entries": entries, "tz": "Asia/Seoul", "utc_enabled": True, "__version__": "5.7.0", **more}
-    return {key: value if isinstance(value, bytes) else pickle.dumps(value) for key, value in values.items()}
-
-
-def read(tmp_path: Path, entries: Any, **more: Any) -> list[Candidate]:
-    path = tmp_path / "celerybeat-schedule"
-    in_dumb(path, pickled(entries, **more))
-    return read_persistent(path, "Asia/Seoul")
-
-
-def one(tmp_path: Path, rule: Any, **changes: Any) -> Candidate:
-    (candidate,) = read(tmp_path, {"a": entry(rule, **changes)})
-    return candidate
-
-
-def refused(tmp_path: Path, **stored: Any) -> ImportFileError:
-    path = tmp_path / "celerybeat-schedule"
-    in_dumb(path, pickled(**{"entries": {}, **stored}))
-    with pytest.raises(ImportFileError) as caught:
-        read_persistent(path, "Asia/Seoul")
-    assert "Nothing was imported" in str(caught.value)
-    assert "가져오지 않았습니다" in caught.value.text("ko")
-    return caught.value
+from livebeat.seedfile.persistent import read_persistent
+from support.beat_files import LAST, app, entry, in_dumb, in_module, in_sqlite, one, pickled, read
 
 
 @pytest.mark.parametrize("write", [in_dumb, in_sqlite, in_module("dbm.gnu"), in_module("dbm.ndbm")])
@@ -249,86 +180,3 @@ def test_a_crontab_keeps_the_zone_that_it_ran_in(tmp_path: Path, more: dict[str,
     (candidate,) = read(tmp_path, {"a": entry(crontab())}, **more)
     assert candidate.spec is not None
     assert candidate.spec.recurrence == Cron("* * * * *", zone)
-
-
-# What must never come out of it.
-
-
-class _Call:
-    """Pickles as a call of any function."""
-
-    def __init__(self, function: Any, *arguments: Any) -> None:
-        self.call = function, arguments
-
-    def __reduce__(self) -> Any:
-        return self.call
-
-
-@pytest.mark.parametrize("place", ["entries", "entry", "args", "rule", "tz"])
-def test_nothing_in_it_is_ever_run(tmp_path: Path, place: str) -> None:
-    mark = tmp_path / "ran"
-    bad = _Call(os.system, f"touch {mark}")
-    stored: dict[str, Any] = {
-        "entries": {"entries": bad},
-        "entry": {"entries": {"a": bad}},
-        "args": {"entries": {"a": entry(schedule(5), args=(bad,))}},
-        "rule": {"entries": {"a": entry(schedule(5), options={"b": bad})}},
-        "tz": {"tz": bad},
-    }[place]
-    assert "system" in str(refused(tmp_path, **stored))
-    assert not mark.exists()
-
-
-@pytest.mark.parametrize(
-    "bad",
-    [
-        _Call(getattr, Celery, "send_task"),
-        _Call(getattr, ZoneInfo, "from_file"),
-        _Call(eval, "1"),
-        _Call(__import__, "os"),
-        _Call(importlib.import_module, "os"),
-        _Call(open, "/etc/passwd"),
-        Path("/etc/passwd"),
-        _Call(pickle.loads, b""),
-    ],
-)
-def test_other_names_refuse_the_file(tmp_path: Path, bad: Any) -> None:
-    refused(tmp_path, entries={"a": bad})
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"garbage",
-        pickle.dumps({"a": 1})[:-3],
-        b"\x80\x04P0\n.",  # a persistent id
-        b"\x80\x04N\x94r\xff\xff\xff\xff.",  # a memo slot of four billion
-        b"cdatetime\ndatetime\n}S'_make'\nNsb.",  # state for a name itself
-        pickle.dumps({"a": "no entry"}),
-        pickle.dumps(["no dict"]),
-    ],
-)
-def test_damaged_or_strange_content_is_refused(tmp_path: Path, data: bytes) -> None:
-    refused(tmp_path, entries=data)
-
-
-def test_a_few_bytes_that_stand_for_billions_of_values_skip_their_entry(tmp_path: Path) -> None:
-    bomb: list[Any] = []
-    for _ in range(60):
-        bomb = [bomb, bomb]
-    candidate = one(tmp_path, schedule(5), args=(bomb,))
-    assert "10000 values" in str(candidate.problem)
-
-
-@pytest.mark.parametrize("content", [b"", b"text\n", bytes(100), b"SQLite format 3\x00" + bytes(100)])
-def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "celerybeat-schedule"
-    path.write_bytes(content)
-    with pytest.raises(ImportFileError):
-        read_persistent(path, "Asia/Seoul")
-
-
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ImportFileError, match="no such file"):
-        read_persistent(tmp_path / "celerybeat-schedule", "Asia/Seoul")

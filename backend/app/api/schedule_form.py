@@ -11,7 +11,7 @@ from pydantic import Field
 
 from app.api.problems import ProblemError
 from app.api.validation import Body
-from app.core.celery_app import celery_app, schedulable_tasks
+from app.core.celery_app import celery_app, schedulable_tasks, task_called
 from livebeat import Cron, ScheduleSpec
 from livebeat.errors import SpecError
 from livebeat.seedfile.crontab import old_form_to_cron
@@ -169,8 +169,13 @@ def _checked(spec: ScheduleSpec) -> ScheduleSpec:
             "특정 단지 크롤링 작업에는 complex_id가 필요합니다.",
             "Crawling one complex needs complex_id.",
         )
+    task = task_called(spec.task)
+    if task is None:  # somebody put it there by Python or Redis
+        raise SpecError(
+            "task", f"{spec.task!r} is no task of this platform", f"{spec.task!r}: 이 플랫폼의 태스크가 아닙니다"
+        )
     try:
-        inspect.signature(celery_app.tasks[spec.task].run).bind(*spec.args, **spec.kwargs)
+        inspect.signature(task.run).bind(*spec.args, **spec.kwargs)
     except TypeError as error:
         raise SpecError(
             "args", f"don't fit {spec.task}: {error}", f"{spec.task}의 인자와 맞지 않습니다: {error}"

@@ -76,6 +76,12 @@ def schedulable(task: Task) -> Task:
     return task
 
 
+def task_called(name: str) -> Task | None:
+    """The platform's task of this name; None where there is none."""
+    celery_app.loader.import_default_modules()
+    return celery_app.tasks.get(name)
+
+
 def schedulable_tasks() -> list[str]:
     """The names of the tasks that users may schedule, sorted."""
     celery_app.loader.import_default_modules()

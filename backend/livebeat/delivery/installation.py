@@ -10,7 +10,7 @@ from typing import Any
 
 from celery import Celery, current_app
 from celery import Task as CeleryTask
-from celery.app.trace import build_tracer
+from celery.app import trace  # by its module: monitoring tools put their own build_tracer there
 from celery.signals import worker_init, worker_process_init
 
 from livebeat.connection import link
@@ -48,7 +48,7 @@ def install(app: Celery) -> None:
         running = current_app._get_current_object()
         for task in running.tasks.values():
             if _wrap(app, task):
-                task.__trace__ = build_tracer(task.name, task, running.loader, sender, app=running)
+                task.__trace__ = trace.build_tracer(task.name, task, running.loader, sender, app=running)
 
     worker_init.connect(prepare_worker, weak=False, dispatch_uid=f"livebeat-{id(app)}")
     worker_process_init.connect(prepare_child, weak=False, dispatch_uid=f"livebeat-child-{id(app)}")
