@@ -36,8 +36,9 @@ check format "$bin/ruff" format --check
 check types "$bin/mypy"
 check layers "$bin/lint-imports"
 check unit "$bin/pytest" tests/unit -q
-check integration "$bin/pytest" tests/integration -q -n 2 --dist loadfile
-check integration-on-postgres env TEST_DATABASE=postgres "$bin/pytest" tests/integration -q -n 2 --dist loadfile -m django_db
+check integration "$bin/pytest" tests/integration -q -n 4 --dist worksteal
+check integration-on-postgres env TEST_DATABASE=postgres "$bin/pytest" tests/integration -q -n 4 --dist worksteal \
+    -m django_db -k "not logging and not sentry and not docker"
 check e2e "$bin/pytest" tests/e2e -q -n 2 --dist loadfile
 if [ ${#failed[@]} -gt 0 ]; then
     printf '\nfailed: %s\n' "${failed[*]}"

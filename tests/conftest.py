@@ -45,6 +45,8 @@ from django.conf import settings  # noqa: E402  the environment above decides wh
 
 if _postgres is None:  # a file, not memory: the API's threads and other processes must see the same rows
     settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(_folder / "test.sqlite3")
+# Hashing a password is made to cost half a second; not here, where hundreds are hashed.
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 django.setup()
 # Inherited by xdist's workers, it would make them read the settings before they have an environment of their own.
 del os.environ["DJANGO_SETTINGS_MODULE"]

@@ -40,6 +40,12 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def steady(copy: Copy) -> str:
+    """The document's snippet in a second terminal: a schedule that is due each second from then on."""
+    return copy.python(REDBEAT_SNIPPET).splitlines()[-1]
+
+
 def runs(copy: Copy, query: str = "") -> list[dict[str, Any]]:
     status, body = copy.send("GET", f"/api/scheduler/runs?limit=200&{quote(query, safe='=&')}")
     assert status == 200, body
@@ -101,14 +107,13 @@ def test_a_stats_refresh_saves_posts_and_statistics(copy: Copy) -> None:
     assert copy.send("POST", "/api/stats/refresh", {"userId": 1})[0] == 202  # the first one's key is free again
 
 
-def test_the_documented_python_snippet_in_a_second_terminal(copy: Copy) -> None:
-    assert copy.python(REDBEAT_SNIPPET).splitlines()[-1] == "임시_테스트"
-    wait_until(lambda: runs(copy, "schedule=임시_테스트&state=succeeded"), 15, "its run", every=0.3)
+def test_the_documented_python_snippet_in_a_second_terminal(copy: Copy, steady: str) -> None:
+    assert steady == "임시_테스트"
+    wait_until(lambda: runs(copy, f"schedule={steady}&state=succeeded"), 15, "its run", every=0.3)
 
 
 @pytest.mark.parametrize("name", ["api", "beat", "worker", "recorder", "flower", "valkey"])
-def test_kill_9_and_the_next_schedule_runs(copy: Copy, name: str) -> None:
-    """The schedule of the snippet above is due each second all along."""
+def test_kill_9_and_the_next_schedule_runs(copy: Copy, steady: str, name: str) -> None:
     killed = copy.pid_of(name)
     os.kill(killed, signal.SIGKILL)
     at = datetime.now(UTC)  # noqa: TID251  compared with slots
@@ -116,14 +121,14 @@ def test_kill_9_and_the_next_schedule_runs(copy: Copy, name: str) -> None:
     def runs_after() -> bool:
         if copy.pid_of(name) in {0, killed} or copy.get("/api/health/ready")[0] != 200:
             return False
-        slots = [datetime.fromisoformat(run["slot"]) for run in runs(copy, "schedule=임시_테스트&state=succeeded")]
+        slots = [datetime.fromisoformat(run["slot"]) for run in runs(copy, f"schedule={steady}&state=succeeded")]
         return any(slot > at + timedelta(seconds=2) for slot in slots)
 
     wait_until(runs_after, 60, f"a run after the kill of {name}", every=0.5)
 
 
-def test_check_schedules_says_so(copy: Copy) -> None:
+def test_check_schedules_says_so(copy: Copy, steady: str) -> None:
     shown = copy.script("check_schedules.sh", "--json")
     assert shown.returncode == 0, shown.stderr
     names = {each["name"] for each in json.loads(shown.stdout)["schedules"]}
-    assert {"주간업데이트", "스냅샷정리", "임시_테스트", "테스트_크롤링"} <= names
+    assert {"주간업데이트", "스냅샷정리", steady} <= names
