@@ -5,10 +5,11 @@ failure at any step stops what was started before it, and is told in one line.
 """
 
 from launcher import demo as demos
-from launcher.environment import Addresses, addresses, environment_for
+from launcher.environment import SQLITE_NAME, Addresses, addresses, environment_for
 from launcher.errors import LauncherError
 from launcher.instance import Instance, end_leftovers
 from launcher.messages import text
+from launcher.migrations import all_applied
 from launcher.output import Console
 from launcher.preflight import check_data_dir, check_port_free
 from launcher.programs import manage, platform_programs, server_programs
@@ -85,9 +86,10 @@ def _start(
         remove_state(settings.data_dir)
     if world:
         supervisor.start(demos.simulators(world, environment))
-    console.say(text("migrating"))
-    migrate = manage(settings, environment, "migrate", "--no-input", "--verbosity", "0")
-    supervisor.run_once(migrate, MIGRATE_SECONDS)
+    if settings.database != "sqlite" or not all_applied(settings.data_dir / SQLITE_NAME, settings.project_dir):
+        console.say(text("migrating"))
+        migrate = manage(settings, environment, "migrate", "--no-input", "--verbosity", "0")
+        supervisor.run_once(migrate, MIGRATE_SECONDS)
     if world:
         if new_database:
             demos.forget_loaded(settings)
