@@ -21,6 +21,7 @@ from app.core.bootstrap import boot
 from app.core.celery_app import celery_app
 from app.core.settings import get_settings
 from livebeat import ScheduleStore, StoredSchedule, clock, leader
+from livebeat.beat.leader import TOKEN_PREFIX
 from livebeat.connection import link
 from livebeat.errors import Language, SeedFileError
 from livebeat.rules import describe
@@ -112,7 +113,7 @@ class Report:
     @property
     def status(self) -> int:
         """The exit status."""
-        if not (self.leader or "").startswith("livebeat:"):
+        if not (self.leader or "").startswith(TOKEN_PREFIX):
             return DOWN
         return HEALTHY if self.schedules else NO_SCHEDULES
 
@@ -215,7 +216,7 @@ def _schedule_lines(stored: StoredSchedule, report: Report, words: dict[str, str
 def _process_lines(report: Report, words: dict[str, str]) -> Iterable[str]:
     if not report.leader:
         yield words["no_beat"]
-    elif report.leader.startswith("livebeat:"):
+    elif report.leader.startswith(TOKEN_PREFIX):
         yield f"{words['beat']}: {report.leader}"
     else:
         yield f"{words['foreign']}: {report.leader}"

@@ -18,11 +18,11 @@ from app.api.engine import redis_link
 from app.core.celery_app import celery_app
 from app.history.heartbeat import live_recorders
 from livebeat import clock, leader
+from livebeat.beat.leader import TOKEN_PREFIX
 
 _REMEMBERED_SECONDS = 2.0
 #: One question isn't heard by a worker that is just subscribing, so it is asked a few times.
 _PINGS, _PING_SECONDS = 3, 0.35
-_OUR_TOKEN = "livebeat:"  # noqa: S105  the beginning of our beats' lock tokens
 
 T = TypeVar("T")
 
@@ -109,7 +109,7 @@ def _beat() -> Check:
     token = leader(celery_app)
     if token is None:
         return Check(False, "no beat leads")
-    if not token.startswith(_OUR_TOKEN):
+    if not token.startswith(TOKEN_PREFIX):
         return Check(False, f"foreign leader: a beat that is not Livebeat holds the lock ({token})")
     return Check(True, token)
 
