@@ -2,7 +2,9 @@
 # ./run_tests.sh [pytest's arguments]
 #
 # Everything that CI checks: lint, formatting, types, layers, then the unit, integration and end-to-end tests, those
-# with a database on SQLite and on PostgreSQL. Makes the environment first. With arguments, pytest alone: ./run_tests.sh tests/unit -k cron
+# with a database on SQLite and on PostgreSQL, the engine's on Valkey and on Redis (where redis-server is installed; in
+# CI it must be), and a short chaos run. Makes the environment first. With arguments, pytest alone:
+# ./run_tests.sh tests/unit -k cron
 # Exits with 1 if any check failed, after running them all.
 
 set -euo pipefail
@@ -39,7 +41,14 @@ check unit "$bin/pytest" tests/unit -q
 check integration "$bin/pytest" tests/integration -q -n 4 --dist worksteal
 check integration-on-postgres env TEST_DATABASE=postgres "$bin/pytest" tests/integration -q -n 4 --dist worksteal \
     -m django_db -k "not logging and not sentry and not docker"
+if [ "${CI:-}" = true ] || command -v redis-server >/dev/null; then
+    check engine-on-redis env TEST_SERVER=redis "$bin/pytest" -q -n 2 --dist worksteal \
+        tests/integration/test_{adoption,ahead,clockwatch,dispatch,ledger,message,store,store_pause,template}.py
+else
+    printf '\n== engine-on-redis: left out, there is no redis-server on PATH\n'
+fi
 check e2e "$bin/pytest" tests/e2e -q -n 2 --dist loadfile
+check chaos "$bin/pytest" tests/chaos -q -n 0
 if [ ${#failed[@]} -gt 0 ]; then
     printf '\nfailed: %s\n' "${failed[*]}"
     exit 1

@@ -1,6 +1,7 @@
 """One private environment for each test process: its own data folder, Valkey and database, never the developer's.
 
-`TEST_DATABASE=postgres` runs every database test on an embedded PostgreSQL instead of SQLite.
+`TEST_DATABASE=postgres` runs every database test on an embedded PostgreSQL instead of SQLite, `TEST_SERVER=redis`
+all tests on the redis-server on PATH instead of the wheel's Valkey.
 """
 
 import atexit
@@ -16,12 +17,13 @@ import redis
 
 from launcher.servers.postgres import EmbeddedPostgres
 from launcher.servers.valkey import EmbeddedValkey
+from support.redis_servers import chosen
 
 _folder = Path(tempfile.mkdtemp(prefix="lb-test-"))
 _folder.chmod(0o711)  # a PostgreSQL that runs as nobody must get through
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 
-_valkey = EmbeddedValkey(_folder / "valkey", durable=False)
+_valkey = EmbeddedValkey(_folder / "valkey", binary=chosen(), durable=False)
 _postgres = (
     EmbeddedPostgres(_folder / "postgres", durable=False) if os.environ.get("TEST_DATABASE") == "postgres" else None
 )

@@ -9,7 +9,7 @@ import locale
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,6 +25,7 @@ from livebeat.beat.leader import TOKEN_PREFIX
 from livebeat.connection import link
 from livebeat.errors import Language, SeedFileError
 from livebeat.rules import describe
+from livebeat.rules.zone import zone as zone_of
 from livebeat.seedfile import Seeding
 
 HEALTHY, NO_SCHEDULES, DOWN = 0, 1, 2
@@ -192,7 +193,7 @@ def as_text(report: Report, language: Language) -> Iterable[str]:
 def _schedule_lines(stored: StoredSchedule, report: Report, words: dict[str, str], language: Language) -> Iterable[str]:
     spec = stored.spec
     name = getattr(spec.recurrence, "timezone", None) or str(celery_app.timezone)
-    zone = ZoneInfo(name)
+    zone = zone_of(name)
     yield f"🔹 {spec.name}"
     yield f"   {words['task']}: {spec.task}"
     if spec.args or spec.kwargs:
@@ -238,7 +239,7 @@ def _state(stored: StoredSchedule, words: dict[str, str]) -> str:
     return words["on"] if stored.spec.enabled else words["off"]
 
 
-def _at(instant: datetime | None, zone: ZoneInfo, words: dict[str, str]) -> str:
+def _at(instant: datetime | None, zone: tzinfo, words: dict[str, str]) -> str:
     return f"{instant.astimezone(zone):%Y-%m-%d %H:%M:%S %A}" if instant else words["never"]
 
 

@@ -33,18 +33,19 @@ def flower() -> Verdict:
 
 
 def beat() -> Verdict:
-    """A beat of ours leads, this host's or another. One that hangs loses the lock within seconds."""
+    """This host's beat ticks, leading or standing by, and no beat of another kind keeps it from its work."""
     from app.core.celery_app import celery_app
-    from livebeat import leader
-    from livebeat.beat.leader import TOKEN_PREFIX
+    from livebeat.beat.heartbeat import SILENCE, newest
+    from livebeat.connection import link
 
-    token = leader(celery_app)
-    if token is None:
-        return False, "no beat leads"
-    if not token.startswith(TOKEN_PREFIX):
-        return False, f"a beat that is not Livebeat's holds the lock: {token}"
-    here = token.startswith(f"{TOKEN_PREFIX}{socket.gethostname()}:")
-    return True, f"{'leads' if here else 'stands by'}; the leader is {token}"
+    found = newest(link(celery_app), socket.gethostname())
+    if found is None:
+        return False, "no sign of life"
+    heartbeat, age = found
+    told = f"{heartbeat.role}, process {heartbeat.pid}, last tick {age:.1f} s ago"
+    if heartbeat.role == "foreign":
+        return False, f"a beat that is not Livebeat's holds the lock; {told}"
+    return age <= SILENCE, told
 
 
 def recorder() -> Verdict:

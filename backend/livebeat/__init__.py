@@ -5,16 +5,20 @@ messages into the ledger, so that none is lost with a worker.
 """
 
 from livebeat.beat import LiveBeatScheduler, hand_over, leader
-from livebeat.delivery import Sent, current_slot, install, run_state, send
-from livebeat.entry import StoredSchedule
-from livebeat.rules import Cron, Interval
+from livebeat.delivery import LedgerEntry, Sent, current_slot, install, run_state, send
+from livebeat.entry import Pause, StoredSchedule
+from livebeat.rules import Cron, Interval, Once, RRule
 from livebeat.spec import ScheduleSpec
 from livebeat.store import ScheduleStore
 
 __all__ = [
     "Cron",
     "Interval",
+    "LedgerEntry",
     "LiveBeatScheduler",
+    "Once",
+    "Pause",
+    "RRule",
     "ScheduleSpec",
     "ScheduleStore",
     "Sent",

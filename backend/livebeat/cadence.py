@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from livebeat.celery_rules import is_redbeat_exact
-from livebeat.entry import Raw, StoredSchedule, encode_meta
-from livebeat.rules import Interval
+from livebeat.entry import Pause, Raw, StoredSchedule, encode_meta
 from livebeat.spec import ScheduleSpec
 
 _INSTANT = timedelta(microseconds=1)
@@ -53,14 +52,69 @@ def changed(
         ours=True,
         redbeat_exact=is_redbeat_exact(spec.recurrence, zone),
         raw=Raw(),
+        pause=_pause(spec, current, by, now),
     )
 
 
+def paused(current: StoredSchedule, pause: Pause, *, origin: str) -> StoredSchedule:
+    """The schedule paused; `current` itself where it is, with that note and end. A second pause keeps its beginning."""
+    now = pause.at
+    if not current.spec.enabled:
+        kept = current.pause or Pause(at=pause.at)
+        if (kept.note, kept.until) == (pause.note, pause.until):
+            return current
+        pause = replace(pause, at=kept.at)
+    return replace(
+        _touched(current, now, pause.by, origin),
+        spec=current.spec.with_changes(enabled=False),
+        next_at=None,
+        pause=pause,
+    )
+
+
+def resumed(current: StoredSchedule, now: datetime, *, by: str = "", origin: str = "beat") -> StoredSchedule:
+    """The schedule after its pause: its first slot after `now`. `current` itself where it isn't paused."""
+    if current.spec.enabled:
+        return current
+    return replace(
+        _touched(current, now, by, origin),
+        spec=current.spec.with_changes(enabled=True),
+        next_at=current.spec.recurrence.next_after(now),
+        pause=None,
+    )
+
+
+def _touched(current: StoredSchedule, now: datetime, by: str, origin: str) -> StoredSchedule:
+    return replace(
+        current,
+        revision=current.revision + 1,
+        incarnation=current.incarnation or uuid.uuid4().hex,
+        origin=origin,
+        by=by,
+        changed_at=now,
+        problem=None,
+        ours=True,
+        raw=Raw(),
+    )
+
+
+def _pause(spec: ScheduleSpec, current: StoredSchedule | None, by: str, now: datetime) -> Pause | None:
+    """An edit of a paused schedule leaves its pause alone."""
+    if spec.enabled:
+        return None
+    was_paused = current is not None and not current.spec.enabled
+    return current.pause if current is not None and was_paused else Pause(at=now, by=by)
+
+
 def meta_after(stored: StoredSchedule, current: StoredSchedule | None, raw: Raw) -> str:
-    """The new `meta`, or '' to leave it. A new rule moves `last_run_at` to the edit, so that stock won't refire."""
+    """The new `meta`, or '' to leave it.
+
+    A new rule and the end of a pause move `last_run_at` to the edit, so that stock won't run what lies before it.
+    """
     if current is None:
         return encode_meta(stored.last_run_at or stored.changed_at, stored.total_runs)
-    if raw.meta and current.spec.recurrence == stored.spec.recurrence:
+    is_resumed = stored.spec.enabled and not current.spec.enabled
+    if raw.meta and current.spec.recurrence == stored.spec.recurrence and not is_resumed:
         return ""
     return encode_meta(stored.changed_at, stored.total_runs)
 
@@ -88,12 +142,9 @@ def adopted(stored: StoredSchedule, app_zone: str, now: datetime, hint: datetime
 
 
 def _resolved(spec: ScheduleSpec, current: StoredSchedule | None, zone: str, anchor: datetime) -> ScheduleSpec:
-    """The spec with its rule made definite; an interval edited in other fields goes on counting from its anchor."""
-    rule = spec.recurrence.resolved(zone, anchor)
+    """The spec with its rule made definite; one edited in other fields goes on counting from its anchor."""
     kept = current.spec.recurrence if current else None
-    if isinstance(rule, Interval) and isinstance(kept, Interval) and spec.recurrence == Interval(every=kept.every):
-        rule = kept
-    return spec.with_changes(recurrence=rule)
+    return spec.with_changes(recurrence=spec.recurrence.going_on(kept, zone, anchor))
 
 
 def _next_slot(spec: ScheduleSpec, current: StoredSchedule | None, since: datetime, now: datetime) -> datetime | None:

@@ -3,27 +3,49 @@
 What RedBeat can't express gets its nearest form, and `is_redbeat_exact` says so.
 """
 
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import product
 from typing import Any
 
 from celery.schedules import crontab, schedule
+from redbeat.decoder import RedBeatJSONEncoder
+from redbeat.schedules import rrule
 
 from livebeat import clock
 from livebeat.errors import SpecError
-from livebeat.rules import Cron, Interval, Recurrence, from_json
+from livebeat.rules import Cron, Interval, Once, Recurrence, RRule, from_json
+from livebeat.rules.rrule_text import FREQUENCIES, MONTHLY, WEEKDAYS, Parts
+from livebeat.rules.zone import keeps_offset, zone
 
 _CRON_FIELDS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
+_RRULE_FIELDS = (
+    "bysetpos", "bymonth", "bymonthday", "byyearday", "byeaster", "byweekno", "byhour", "byminute", "bysecond",
+)  # fmt: skip
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def is_redbeat_exact(recurrence: Recurrence, app_zone: str) -> bool:
-    """Whether RedBeat's nearest form fires at the same instants: RedBeat knows no zone but the app's."""
-    return not isinstance(recurrence, Cron) or recurrence.timezone in {None, app_zone}
+    """Whether RedBeat's nearest form fires at the same instants.
+
+    RedBeat reads a cron rule in the app's zone, and an rrule at the offset from UTC that its dtstart had. It knows no
+    ordinal weekdays (2MO), though most have another form, and no fractions of a second.
+    """
+    if isinstance(recurrence, Cron):
+        return recurrence.timezone in {None, app_zone}
+    if isinstance(recurrence, Once):
+        return not recurrence.at.microsecond
+    if isinstance(recurrence, RRule):
+        parts = recurrence.parts
+        has_one_end = parts.count is None or parts.until is None
+        fixed = keeps_offset(recurrence.timezone or app_zone, recurrence.dtstart or _EPOCH)
+        return fixed and has_one_end and (_without_ordinals(parts) is not None)
+    return True
 
 
 def from_celery(rule: Any) -> Recurrence:
-    """The rule of a Celery schedule object (`crontab`, `schedule`, seconds or timedelta).
+    """The rule of a Celery schedule object (`crontab`, `schedule`, seconds or timedelta), or RedBeat's `rrule`.
 
     Raises:
         SpecError: a kind that has no rule here.
@@ -34,7 +56,13 @@ def from_celery(rule: Any) -> Recurrence:
         return Cron(" ".join(_cron_field(getattr(rule, f"_orig_{name}")) for name in _CRON_FIELDS))
     if isinstance(rule, schedule):
         return Interval(every=rule.run_every)
-    raise SpecError("schedule", f"{type(rule).__name__} is not supported; use crontab, schedule or seconds")
+    if isinstance(rule, rrule):
+        return RRule(_rrule_text(lambda name: getattr(rule, name), rule.until), rule.dtstart, _zone_name(rule.dtstart))
+    raise SpecError(
+        "schedule",
+        f"{type(rule).__name__} is not supported; use crontab, schedule, rrule or seconds",
+        f"{type(rule).__name__}은(는) 지원하지 않습니다. crontab, schedule, rrule 또는 초를 사용하세요",
+    )
 
 
 def to_celery(recurrence: Recurrence) -> Any:
@@ -44,6 +72,10 @@ def to_celery(recurrence: Recurrence) -> Any:
         return crontab(minute, hour, day_of_month=day, month_of_year=month, day_of_week=weekday)
     if isinstance(recurrence, Interval):
         return schedule(recurrence.every)
+    if isinstance(recurrence, Once):
+        return rrule("DAILY", dtstart=recurrence.at, count=1)
+    if isinstance(recurrence, RRule):
+        return _to_rrule(recurrence)
     raise SpecError("recurrence", f"{type(recurrence).__name__} has no form that RedBeat can read")
 
 
@@ -61,7 +93,13 @@ def from_redbeat(data: Any) -> Recurrence:
         if not isinstance(every, int | float):
             raise SpecError("schedule", f"every is {every!r}; it must be a number of seconds")
         return Interval(seconds=every)
-    raise SpecError("schedule", f"RedBeat's {kind!r} schedules are not supported by this version")
+    if kind == "rrule":
+        return _from_rrule(data)
+    raise SpecError(
+        "schedule",
+        f"RedBeat's {kind!r} schedules are not known; known are crontab, interval and rrule",
+        f"RedBeat의 {kind!r} 스케줄은 알 수 없습니다. 사용 가능: crontab, interval, rrule",
+    )
 
 
 def as_left(ours: dict[str, Any], trusted: bool, theirs: Any, last_run_at: datetime | None, zone: str) -> Recurrence:
@@ -90,9 +128,111 @@ def _was_run_by_another(ours: dict[str, Any], last_run_at: datetime) -> bool:
 
 
 def _same_in_redbeat(kept: Recurrence, written: Recurrence) -> bool:
-    if isinstance(kept, Cron) and isinstance(written, Cron):
-        return kept.expression == written.expression
-    return isinstance(kept, Interval) and isinstance(written, Interval) and kept.every == written.every
+    return from_redbeat(json.loads(json.dumps(to_celery(kept), cls=RedBeatJSONEncoder))) == written
+
+
+def _to_rrule(rule: RRule) -> Any:
+    parts = rule.parts
+    by: dict[str, Any] = {name: list(numbers) for name, numbers in parts.by.items()}
+    days, limits = _without_ordinals(parts) or (tuple(dict.fromkeys(day for day, _ in parts.days)), {})
+    if days:
+        by["byweekday"] = list(days)
+    return rrule(
+        parts.freq,
+        dtstart=(rule.dtstart or _EPOCH).astimezone(zone(rule.timezone or "UTC")),
+        interval=parts.interval,
+        wkst=parts.wkst or None,
+        count=parts.count if rule.until is None else None,  # dateutil takes one of them
+        until=rule.until,
+        **by,
+        **limits,
+    )
+
+
+def _without_ordinals(parts: Parts) -> tuple[tuple[int, ...], dict[str, list[int]]] | None:
+    """Weekdays without ordinals, and the days that say the same (2MO = a Monday from the 8th to the 14th).
+
+    None where there is no such form.
+    """
+    weekdays = tuple(dict.fromkeys(day for day, _ in parts.days))
+    ordinals = {nth for _, nth in parts.days}
+    if ordinals <= {0}:
+        return weekdays, {}
+    in_month = parts.freq == MONTHLY or "bymonth" in parts.by
+    name, most = ("bymonthday", 31) if in_month else ("byyearday", 366)
+    if 0 in ordinals or name in parts.by or set(parts.days) != set(product(weekdays, ordinals)):
+        return None
+    days = {sign * day for nth in ordinals for sign in (nth // abs(nth),) for day in _days_of_nth(abs(nth), most)}
+    return weekdays, {name: sorted(days)}
+
+
+def _days_of_nth(nth: int, most: int) -> range:
+    return range(7 * nth - 6, min(7 * nth, most) + 1)
+
+
+def _from_rrule(data: Mapping[str, Any]) -> RRule:
+    try:
+        start, until = (_instant(data.get(name), data.get(f"{name}_tz")) for name in ("dtstart", "until"))
+        return RRule(_rrule_text(data.get, until), start, _zone_name(start))
+    except (TypeError, ValueError, IndexError, KeyError, AttributeError, OverflowError, OSError) as error:
+        raise SpecError(
+            "schedule", f"RedBeat's rrule can't be read: {error}", f"RedBeat의 rrule을 읽을 수 없습니다: {error}"
+        ) from None
+
+
+def _instant(timestamp: Any, offset_minutes: Any) -> datetime | None:
+    if timestamp is None:
+        return None
+    return clock.from_epoch(timestamp).astimezone(timezone(timedelta(minutes=offset_minutes or 0)))
+
+
+def _zone_name(start: datetime | None) -> str | None:
+    """The zone's own name, or its offset as `+09:00`; None, for the app's, where there is neither."""
+    if start is None:
+        return None
+    named = getattr(start.tzinfo, "key", None)
+    text = start.strftime("%z")
+    if named or len(text) != len("+0900"):
+        return named
+    return "UTC" if text == "+0000" else f"{text[:3]}:{text[3:]}"
+
+
+def _rrule_text(value_of: Callable[[str], Any], until: datetime | None) -> str:
+    """The RFC 5545 text of a rule whose parts have dateutil's names."""
+    return ";".join(f"{name}={value}" for name, value in _rrule_pairs(value_of, until))
+
+
+def _rrule_pairs(value_of: Callable[[str], Any], until: datetime | None) -> Iterator[tuple[str, Any]]:
+    freq, week_start, count = value_of("freq"), value_of("wkst"), value_of("count")
+    yield "FREQ", freq if isinstance(freq, str) else FREQUENCIES[freq]
+    if value_of("interval") not in {None, 1}:
+        yield "INTERVAL", value_of("interval")
+    if week_start is not None:
+        yield "WKST", _weekday(week_start, freq)
+    if count is not None:
+        yield "COUNT", count
+    if until is not None:
+        yield "UNTIL", until.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    for name in _RRULE_FIELDS:
+        if numbers := _list(value_of(name)):
+            yield name.upper(), ",".join(map(str, numbers))
+    if weekdays := _list(value_of("byweekday")):
+        yield "BYDAY", ",".join(_weekday(day, freq) for day in weekdays)
+
+
+def _list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, Iterable) and not isinstance(value, Mapping) else [value]
+
+
+def _weekday(value: Any, freq: Any) -> str:
+    """`MO` or `2MO` of a number, of dateutil's weekday or of RedBeat's JSON for one."""
+    if isinstance(value, Mapping):
+        value = value["wkday"]
+    number = getattr(value, "weekday", value)
+    nth = getattr(value, "n", None) if freq in {0, 1, *FREQUENCIES[:2]} else None  # dateutil ignores it elsewhere
+    return f"{nth or ''}{WEEKDAYS[number]}"
 
 
 def _cron_field(value: Any) -> str:

@@ -6,6 +6,9 @@ Everywhere else "now" is an argument, or Redis' own time inside a script.
 import time
 from datetime import UTC, datetime
 
+#: Where there is no such clock (macOS), the monotonic one goes on in a suspended machine.
+_BOOT: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 
 def now() -> datetime:
     """This host's time, aware, UTC."""
@@ -15,6 +18,11 @@ def now() -> datetime:
 def monotonic() -> float:
     """Seconds on a clock that never steps; only differences mean something."""
     return time.monotonic()
+
+
+def uptime() -> float:
+    """Seconds on a clock that never steps and goes on while the machine is suspended; only differences mean something."""
+    return time.clock_gettime(_BOOT)
 
 
 def to_epoch(instant: datetime) -> float:

@@ -4,7 +4,10 @@ RedBeat's own settings (`redbeat_redis_url`, `redbeat_redis_options`, TLS, prefi
 never retries a command by itself: redis-py's silent retries would repeat a write whose reply was lost.
 """
 
+import re
 import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -19,6 +22,7 @@ from redis.commands.core import Script
 from redis.retry import Retry
 
 from livebeat import clock
+from livebeat.errors import ConfigurationError
 from livebeat.keys import Keys, keys_for
 
 _ATTRIBUTE = "_livebeat_link"
@@ -52,16 +56,106 @@ class Link:
         return clock.from_epoch(seconds + microseconds / 1e6)
 
     @cached_property
+    def broker(self) -> "redis.Redis":
+        """A client on the broker's database, which is on the store's server: one script must reach both.
+
+        Raises:
+            ConfigurationError: the broker is something else, or on another server.
+        """
+        with self.app.connection_for_write() as connection:
+            if connection.transport.driver_type != "redis":
+                raise ConfigurationError(
+                    reason_en=f"the broker is {connection.transport.driver_type}; this version needs Redis as broker",
+                    reason_ko=f"브로커가 {connection.transport.driver_type}입니다. 이 버전은 Redis 브로커가 필요합니다",
+                )
+            theirs = connection.default_channel.client
+            if theirs.info("server")["run_id"] != self.client.info("server")["run_id"]:
+                raise ConfigurationError(
+                    reason_en="broker_url and redbeat_redis_url are two Redis servers; a slot is dispatched in one step "
+                    "only where both are on one server (any database of it)",
+                    reason_ko="broker_url과 redbeat_redis_url이 서로 다른 Redis 서버입니다. 같은 서버여야 합니다 "
+                    "(데이터베이스 번호는 달라도 됩니다)",
+                )
+            db = theirs.connection_pool.connection_kwargs.get("db") or 0
+        if db == self._db:
+            return self.client
+        pool = self.client.connection_pool
+        options = {**pool.connection_kwargs, "db": db}
+        return redis.Redis(connection_pool=redis.ConnectionPool(connection_class=pool.connection_class, **options))
+
+    @cached_property
+    def broker_db(self) -> str:
+        """How scripts find the broker's database: 'broker/store', or '' where they are one."""
+        broker = self.broker.connection_pool.connection_kwargs.get("db") or 0
+        return "" if broker == self._db else f"{broker}/{self._db}"
+
+    @property
+    def _db(self) -> int:
+        return int(self.client.connection_pool.connection_kwargs.get("db") or 0)
+
+    @cached_property
     def _scripts(self) -> dict[str, Script]:
         return {}
 
-    def script(self, name: str, keys: list[str], args: list[Any]) -> Any:
+    def script(self, name: str, keys: Sequence[str | bytes], args: Sequence[Any]) -> Any:
         """Run `lua/<name>.lua` in one step."""
+        return self._script(name)(keys=keys, args=args)
+
+    def _script(self, name: str) -> Script:
         script = self._scripts.get(name)
         if script is None:
-            text = (resources.files("livebeat.lua") / f"{name}.lua").read_text(encoding="utf-8")
-            script = self._scripts[name] = self.client.register_script(text)
-        return script(keys=keys, args=args)
+            script = self._scripts[name] = self.client.register_script(_lua(name))
+        return script
+
+    @contextmanager
+    def talk(self, name: str) -> Iterator["Talk"]:
+        """A connection of its own, to run one script many times without waiting for each reply."""
+        script = self._script(name)
+        self.client.script_load(script.script)
+        pool = self.client.connection_pool
+        connection = pool.get_connection()
+        talk = Talk(connection, str(script.sha))
+        try:
+            yield talk
+        finally:
+            if talk.waiting:  # a reply that nobody will read would be taken for that of the next command
+                connection.disconnect()  # type: ignore[no-untyped-call]
+            pool.release(connection)
+
+
+class Talk:
+    """Runs one script; the caller prepares the next call while the server works on the last."""
+
+    def __init__(self, connection: Any, sha: str) -> None:
+        self._connection, self._sha = connection, sha
+        self.waiting = 0
+
+    def say(self, keys: list[str], args: list[Any]) -> None:
+        """Send one call."""
+        self.waiting += 1
+        self._connection.send_command("EVALSHA", self._sha, len(keys), *keys, *args)
+
+    def hear(self) -> Any:
+        """The reply of the oldest call that was not heard.
+
+        Raises:
+            redis.RedisError: it failed, or the server is away.
+        """
+        try:
+            return self._connection.read_response()
+        finally:
+            self.waiting -= 1
+
+
+def as_stored(text: str) -> bytes:
+    """What was read, as it lies in Redis: also where that is no text."""
+    return text.encode(errors="surrogateescape")
+
+
+def _lua(name: str) -> str:
+    """A script's text, with what it includes."""
+    text = (resources.files("livebeat.lua") / f"{name}.lua").read_text(encoding="utf-8")
+    return re.sub(r"^-- include (\w+)\.lua\n", lambda found: _lua(found[1]), text, flags=re.MULTILINE)
 
 
 def link(app: Celery) -> Link:
@@ -89,6 +183,7 @@ def _client(app: Celery) -> "redis.Redis":
         "retry": Retry(NoBackoff(), 0),
         "retry_on_error": [],
         "decode_responses": True,
+        "encoding_errors": "surrogateescape",  # bytes that are no text must not keep anybody from reading the rest
     }
     if not issubclass(pool.connection_class, redis.connection.AbstractConnection) or "path" in options:
         options.pop("socket_connect_timeout")

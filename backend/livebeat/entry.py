@@ -7,6 +7,7 @@ us (the digest in ours no longer fits), the definition wins in the fields that i
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +22,11 @@ from livebeat.spec import ScheduleSpec
 FIELDS = ("definition", "meta", "livebeat")
 #: The score of what must not be dispatched; stock RedBeat ignores scores below zero, too.
 OUT_OF_RANGE = -1.0
+_REDBEAT = RedBeatJSONDecoder()
+_INSTANT = ("__type__", "year", "month", "day", "hour", "minute", "second", "microsecond", "timezone")
+_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+#: In our JSON; within a string of it the quotes would be escaped.
+_NEXT = re.compile(r'"next": [^,}]+')
 
 
 @dataclass(frozen=True)
@@ -38,11 +44,33 @@ class Raw:
 
 
 @dataclass(frozen=True)
+class Pause:
+    """Since when a schedule is paused, by whom and why, and the instant at which the beat resumes it, if there is one."""
+
+    at: datetime
+    note: str = ""
+    until: datetime | None = None
+    by: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object; `parse` gives an equal pause."""
+        until = self.until.isoformat() if self.until else None
+        return {"note": self.note, "until": until, "at": self.at.isoformat(), "by": self.by}
+
+    @classmethod
+    def parse(cls, data: dict[str, Any]) -> "Pause":
+        """The pause of its JSON object."""
+        until = datetime.fromisoformat(data["until"]) if data.get("until") else None
+        return cls(datetime.fromisoformat(data["at"]), data.get("note", ""), until, data.get("by", ""))
+
+
+@dataclass(frozen=True)
 class StoredSchedule:
     """A schedule with its state.
 
-    `next_at` is the slot that its score stands for, None while it can't be dispatched. `revision` counts its
-    changes; `incarnation` tells it from an earlier schedule of the same name. `problem` says why it is set aside.
+    `next_at` is its next slot, None while it is paused, and for good once its rule has no further instant. `revision`
+    counts its changes; `incarnation` tells it from an earlier schedule of the same name. `problem` says why it is set
+    aside. `pause` tells of a pause that was made through Livebeat.
     """
 
     spec: ScheduleSpec
@@ -60,6 +88,15 @@ class StoredSchedule:
     #: Whether a stock RedBeat would run it at the same instants.
     redbeat_exact: bool
     raw: Raw
+    pause: Pause | None = None
+
+    @property
+    def score(self) -> float:
+        """Epoch seconds at which the beat has to look at it: its next slot, or the end of its pause."""
+        if self.next_at is not None:
+            return clock.to_epoch(self.next_at)
+        ends = self.pause.until if self.pause else None
+        return clock.to_epoch(ends) if ends else OUT_OF_RANGE
 
 
 def digest(text: str) -> str:
@@ -82,11 +119,15 @@ def encode_definition(spec: ScheduleSpec) -> str:
 
 
 def encode_meta(last_run_at: datetime | None, total_runs: int | None) -> str:
-    """RedBeat's `meta`; the count only where a run has been counted, as RedBeat does."""
-    meta: dict[str, Any] = {"last_run_at": last_run_at}
-    if total_runs:
-        meta["total_run_count"] = total_runs
-    return json.dumps(meta, cls=RedBeatJSONEncoder)
+    """RedBeat's `meta`, as its encoder writes it; the count only where a run has been counted, as RedBeat does."""
+    at = "null"
+    if last_run_at is not None:
+        utc = last_run_at.astimezone(UTC)
+        at = (
+            f'{{"__type__": "datetime", "year": {utc.year}, "month": {utc.month}, "day": {utc.day}, "hour": {utc.hour}, '
+            f'"minute": {utc.minute}, "second": {utc.second}, "microsecond": {utc.microsecond}, "timezone": 0.0}}'
+        )
+    return f'{{"last_run_at": {at}, "total_run_count": {total_runs}}}' if total_runs else f'{{"last_run_at": {at}}}'
 
 
 def encode_ours(stored: StoredSchedule, definition: str) -> str:
@@ -101,14 +142,23 @@ def encode_ours(stored: StoredSchedule, definition: str) -> str:
         "recurrence": spec.recurrence.to_json(),
         "redbeat_exact": stored.redbeat_exact,
         "catchup": spec.catchup,
+        "origin": stored.origin,
+        "at": stored.changed_at.isoformat() if stored.changed_at else None,
+    }
+    optional = {
+        "catchup_window": spec.catchup_window,
+        "pause": stored.pause.to_json() if stored.pause else None,
         "labels": list(spec.labels),
         "description": spec.description,
-        "origin": stored.origin,
         "by": stored.by,
-        "at": stored.changed_at.isoformat() if stored.changed_at else None,
         "problem": stored.problem,
     }
-    return json.dumps(ours, ensure_ascii=False)
+    return json.dumps({**ours, **{name: value for name, value in optional.items() if value}}, ensure_ascii=False)
+
+
+def advanced(ours: str, next_at: datetime | None) -> str:
+    """Our JSON as it lies there, for another slot: all that a dispatch changes in it."""
+    return _NEXT.sub(f'"next": {clock.to_epoch(next_at) if next_at else "null"}', ours, count=1)
 
 
 def decode(name: str, raw: Raw, app_zone: str) -> StoredSchedule:
@@ -117,21 +167,34 @@ def decode(name: str, raw: Raw, app_zone: str) -> StoredSchedule:
     Raises:
         SpecError: they can't be understood; says why.
     """
+    try:
+        return _decode(name, raw, app_zone)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise SpecError(
+            "livebeat",
+            f"can't be read ({type(error).__name__}: {error}); save the schedule again",
+            f"읽을 수 없습니다 ({type(error).__name__}: {error}). 스케줄을 다시 저장하세요",
+        ) from None
+
+
+def _decode(name: str, raw: Raw, app_zone: str) -> StoredSchedule:
     definition = _object("definition", raw.definition)
     if definition.get("name", name) != name:
         raise SpecError("definition", f"is of {definition['name']!r}, but lies under the key of {name!r}")
     last_run_at, total_runs = _meta(raw.meta)
     ours = _object("livebeat", raw.livebeat) if raw.livebeat else {}
     trusted = bool(ours) and ours.get("digest") == digest(raw.definition)
-    spec = ScheduleSpec(
+    make = ScheduleSpec.unchecked if trusted else ScheduleSpec
+    spec = make(
         name=name,
         task=definition.get("task") or "",
         recurrence=as_left(ours, trusted, definition.get("schedule"), last_run_at, app_zone),
-        args=definition.get("args") or (),
+        args=tuple(definition.get("args") or ()) if trusted else definition.get("args") or (),
         kwargs=definition.get("kwargs") or {},
         options=definition.get("options") or {},
         enabled=bool(definition.get("enabled", True)),
         catchup=ours.get("catchup", "one"),
+        catchup_window=ours.get("catchup_window"),
         labels=tuple(ours.get("labels", ())),
         description=ours.get("description", ""),
     )
@@ -150,6 +213,7 @@ def decode(name: str, raw: Raw, app_zone: str) -> StoredSchedule:
         ours=trusted,
         redbeat_exact=is_redbeat_exact(spec.recurrence, app_zone),
         raw=raw,
+        pause=Pause.parse(ours["pause"]) if ours.get("pause") and not spec.enabled else None,
     )
 
 
@@ -157,8 +221,10 @@ def _meta(text: str) -> tuple[datetime | None, int]:
     if not text:
         return None, 0
     try:
-        meta = json.loads(text, cls=RedBeatJSONDecoder)
+        meta = _parsed(text)
         last_run_at = meta.get("last_run_at")
+        if isinstance(last_run_at, dict):
+            last_run_at = _instant(last_run_at)
         count = int(meta.get("total_run_count") or 0)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise SpecError("meta", f"can't be read: {error}") from None
@@ -167,9 +233,29 @@ def _meta(text: str) -> tuple[datetime | None, int]:
     return None, count
 
 
+def _instant(data: dict[str, Any]) -> Any:
+    """An instant in RedBeat's JSON; nearly always as its encoder and ours write one, in UTC."""
+    try:
+        kind, year, month, day, hour, minute, second, microsecond, zone = data.values()
+        if kind == "datetime" and zone == 0 and tuple(data) == _INSTANT:
+            return datetime(year, month, day, hour, minute, second, microsecond, tzinfo=UTC)
+    except ValueError:
+        pass
+    return _REDBEAT.dict_to_object(data)
+
+
+def _parsed(text: str) -> Any:
+    """`json.loads`, which spends half its time on white space, where there is none."""
+    try:
+        data, end = _scan(text, 0)
+    except StopIteration:
+        end = -1
+    return data if end == len(text) else json.loads(text)
+
+
 def _object(field: str, text: str) -> dict[str, Any]:
     try:
-        data = json.loads(text)
+        data = _parsed(text)
     except ValueError as error:
         raise SpecError(field, f"is not JSON: {error}") from None
     if not isinstance(data, dict):

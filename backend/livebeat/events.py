@@ -32,9 +32,12 @@ class Event:
     data: dict[str, Any]
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
+
 def encode(data: dict[str, Any]) -> str:
     """The text of an event's `data`; what has no JSON form is written as its `str`."""
-    return json.dumps(data, ensure_ascii=False, default=str)
+    return _encode(data)
 
 
 def emit(client: "redis.Redis", keys: Keys, kind: str, data: dict[str, Any]) -> None:

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from livebeat.errors import NameRefusedError
 
 DEFAULT_REDBEAT_PREFIX = "redbeat:"
+#: Of every key of the engine, whichever app's.
+ENGINE_PREFIX = "livebeat:"
+#: Of what the leader lock holds while a beat of ours leads: `livebeat:<host>:<pid>:<id>:<term>`.
+TOKEN_PREFIX = "livebeat:"  # noqa: S105  not a secret: the name under which a beat leads
 #: What kombu keeps on a Redis broker, beside the queues themselves.
-_KOMBU_KEYS = frozenset({"unacked", "unacked_index", "unacked_mutex"})
-_KOMBU_PREFIXES = ("_kombu.", "celeryev", "celery.pidbox", "/")
+_KOMBU_PREFIXES = ("unacked", "_kombu.", "celeryev", "celery.pidbox", "/")
 _ZERO_WIDTH_JOINER = "\u200d"  # joins emoji; unprintable to Python, visible to people
 NAME_LENGTH = 200
 
@@ -29,7 +32,7 @@ class Keys:
     def prefix(self) -> str:
         """The engine's own prefix."""
         theirs = "" if self.redbeat_prefix == DEFAULT_REDBEAT_PREFIX else self.redbeat_prefix
-        return f"livebeat:{theirs}"
+        return f"{ENGINE_PREFIX}{theirs}"
 
     @property
     def schedule(self) -> str:
@@ -77,6 +80,16 @@ class Keys:
         return f"{self.prefix}beats"
 
     @property
+    def dead(self) -> str:
+        """Hash: schedule → why it was set aside, and when."""
+        return f"{self.prefix}dead"
+
+    @property
+    def no_lock(self) -> str:
+        """What lay in the lock's place and was no lock, such as a schedule that stock saved under that name."""
+        return f"{self.prefix}no-lock"
+
+    @property
     def hand_over(self) -> str:
         """The token of the leader that was asked to hand over."""
         return f"{self.prefix}hand-over"
@@ -121,16 +134,33 @@ class Keys:
             )
         return key
 
+    def may_be_queue(self, name: str) -> bool:
+        """Whether messages may be pushed onto a list of this name: a key of RedBeat's, ours or kombu's is no queue."""
+        if name in {self.schedule, self.statics, self.lock}:
+            return False
+        if name in self.queues:
+            return True
+        is_theirs = bool(self.redbeat_prefix) and name.startswith(self.redbeat_prefix)
+        return name.isprintable() and not is_theirs and not self._is_taken(name)
+
+    def check(self, entry_key: str) -> None:
+        """Refuse an index member that is one of RedBeat's own keys, which stock's code can put there.
+
+        Raises:
+            NameRefusedError: it is no schedule's.
+        """
+        if entry_key in (self.schedule, self.statics, self.lock):
+            self.entry(self.name(entry_key))
+
     def name(self, entry_key: str) -> str:
-        """The schedule's name behind an entry key."""
-        return entry_key.removeprefix(self.redbeat_prefix)
+        """The schedule's name behind an entry key; what is no text in it is written out."""
+        return entry_key.removeprefix(self.redbeat_prefix).encode(errors="backslashreplace").decode()
 
     def _is_taken(self, key: str) -> bool:
         return (
             key in {self.schedule, self.statics, self.lock}
-            or key in _KOMBU_KEYS
             or key in self.queues
-            or key.startswith(self.prefix)
+            or key.startswith((self.prefix, ENGINE_PREFIX))
             or key.startswith(_KOMBU_PREFIXES)
             or key.endswith(".pidbox")
         )

@@ -7,13 +7,15 @@ a script of ours can make it together with the ledger entry and the event. Depen
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
+import kombu
 from celery import Celery
 
+from livebeat.connection import Link
 from livebeat.errors import ConfigurationError
 
 #: Present on every message that has a ledger entry; its value is the run's id.
@@ -28,20 +30,18 @@ _ALLOWED_COMMANDS = frozenset({"lpush", "pexpire"})
 
 @dataclass(frozen=True)
 class Message:
-    """`commands`: the Redis commands, whole, first the push; `queue`: the broker list that it lands on."""
+    """What publishes a run: `text` pushed to the list `queue` (prefix and priority included), then `more` commands."""
 
     run_id: str
     task: str
-    commands: tuple[tuple[str, ...], ...]
+    queue: str
+    text: str
+    more: tuple[tuple[str, ...], ...] = ()
 
     @property
-    def queue(self) -> str:
-        """The broker list, with its prefix and priority suffix."""
-        return self.commands[0][1]
-
-    def to_json(self) -> str:
-        """The commands as the scripts take them."""
-        return json.dumps(self.commands, ensure_ascii=False)
+    def more_json(self) -> str:
+        """The further commands as the scripts take them; '' where there are none, as nearly always."""
+        return json.dumps(self.more, ensure_ascii=False) if self.more else ""
 
 
 class _Collector:
@@ -85,11 +85,12 @@ def build(
     """
     collector = _Collector()
     with _producer_into(app, collector) as producer:
+        given = dict(options or {})
         keywords = {
-            **(options or {}),
+            **given,
             "task_id": run_id,
             "producer": producer,
-            "headers": {**({RUN_HEADER: run_id} if ledgered else {}), **headers},
+            "headers": {**(given.pop("headers", None) or {}), **({RUN_HEADER: run_id} if ledgered else {}), **headers},
             "retry": False,
         }
         registered = app.tasks.get(task)
@@ -98,34 +99,70 @@ def build(
         else:
             app.send_task(task, list(args), dict(kwargs or {}), **keywords)
         prefix = str(getattr(producer.channel, "global_keyprefix", "") or "")
-        commands = tuple((name, prefix + key, *rest) for name, key, *rest in collector.commands)
+    commands = [(name, prefix + key, *rest) for name, key, *rest in collector.commands]
     if not commands or commands[0][0] != "LPUSH":
         raise ConfigurationError(
             reason_en=f"task {task!r} is routed to something that is not a queue on Redis",
             reason_ko=f"태스크 {task!r}가 Redis 큐가 아닌 곳으로 라우팅됩니다",
         )
-    return Message(run_id, task, commands)
+    (_, queue, text), *more = commands
+    return Message(run_id, task, queue, text, _retagged_pushes(more))
 
 
-def retagged(commands: str) -> str:
-    """The same stored commands with a fresh delivery tag: copies with equal tags would share one `unacked` entry."""
-    parsed = cast("list[list[str]]", json.loads(commands))
-    for command in parsed:
-        if command[0] == "LPUSH":
-            envelope = json.loads(command[2])
-            envelope["properties"]["delivery_tag"] = str(uuid.uuid4())
-            command[2] = json.dumps(envelope)
-    return json.dumps(parsed, ensure_ascii=False)
+def verify(link: Link) -> None:
+    """Compare what is taken from kombu with what kombu publishes: both to a private list, which is deleted at once.
+
+    Raises:
+        ConfigurationError: they differ; the engine does not fit the installed kombu.
+    """
+    queue = f"{link.keys.prefix}self-test:{uuid.uuid4()}"
+    collector = _Collector()
+    with _producer_into(link.app, collector) as producer:
+        prefix = str(getattr(producer.channel, "global_keyprefix", "") or "")
+        publish = {"exchange": "", "routing_key": queue, "headers": {"id": queue}, "serializer": "json", "priority": 3}
+        producer.publish([[], {"value": queue}, {}], **publish)
+        del producer._batch_local.current
+        producer.publish([[], {"value": queue}, {}], **publish)
+    key = prefix + collector.commands[0][1] if collector.commands else prefix + queue
+    published = cast("list[str]", link.broker.lrange(key, 0, -1))
+    link.broker.delete(key)
+    ours = [["LPUSH", _untagged(command[2])] for command in collector.commands]
+    if ours != [["LPUSH", _untagged(text)] for text in published] or not published:
+        raise ConfigurationError(
+            reason_en=f"kombu {kombu.__version__} publishes in another way than this version of the engine knows; "
+            "install kombu>=5.7,<5.8",
+            reason_ko=f"kombu {kombu.__version__}의 전송 방식이 이 버전의 엔진과 맞지 않습니다. kombu>=5.7,<5.8을 설치하세요",
+        )
+
+
+def _untagged(text: str) -> Any:
+    envelope = json.loads(text)
+    envelope["properties"].pop("delivery_tag", None)
+    return envelope
+
+
+def retagged(text: str) -> str:
+    """The same message with a fresh delivery tag: copies with equal tags would share one `unacked` entry."""
+    envelope = json.loads(text)
+    envelope["properties"]["delivery_tag"] = str(uuid.uuid4())
+    return json.dumps(envelope)
+
+
+def retagged_more(more: str) -> str:
+    """The same for a message's further commands, as stored."""
+    return json.dumps(_retagged_pushes(json.loads(more)), ensure_ascii=False) if more else ""
+
+
+def _retagged_pushes(commands: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    return tuple(
+        (command[0], command[1], retagged(command[2])) if command[0] == "LPUSH" else tuple(command)
+        for command in commands
+    )
 
 
 @contextmanager
 def _producer_into(app: Celery, collector: _Collector) -> Iterator[Any]:
     with app.pool.acquire(block=True) as connection:
-        if connection.transport.driver_type != "redis":
-            raise ConfigurationError(
-                reason_en=f"the broker is {connection.transport.driver_type}; this version needs Redis as broker",
-                reason_ko=f"브로커가 {connection.transport.driver_type}입니다. 이 버전은 Redis 브로커가 필요합니다",
-            )
         producer = app.amqp.Producer(connection, auto_declare=False)
         producer._batch_local.current = collector
         yield producer

@@ -4,21 +4,24 @@ Every change is one compare-and-set script: entry, score, event and wake togethe
 now: it never makes a slot due that lies in the past, and leaves the cadence alone where the rule did not change.
 """
 
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import cast
 
 from celery import Celery
 
-from livebeat import clock
-from livebeat.cadence import Progress, changed, meta_after
-from livebeat.connection import Link, link
+from livebeat.cadence import Progress, changed, meta_after, paused, resumed
+from livebeat.connection import Link, as_stored, link
+from livebeat.delivery import Ledger, Run, Sent, admit
+from livebeat.delivery.installation import installed
 from livebeat.entry import (
     FIELDS,
-    OUT_OF_RANGE,
+    Pause,
     Raw,
     StoredSchedule,
     decode,
     encode_definition,
-    encode_meta,
     encode_ours,
 )
 from livebeat.errors import (
@@ -28,6 +31,7 @@ from livebeat.errors import (
     SpecError,
 )
 from livebeat.events import HARD_CAP, encode
+from livebeat.message import KIND_HEADER, REVISION_HEADER, SCHEDULE_HEADER, build
 from livebeat.spec import ScheduleSpec
 
 #: Rounds of read, compare, write before a change gives up against others that keep winning.
@@ -65,7 +69,7 @@ class ScheduleStore:
         entry_keys = cast("list[str]", self._link.client.zrange(self._link.keys.schedule, 0, -1))
         pipeline = self._link.client.pipeline(transaction=False)
         for key in entry_keys:
-            pipeline.hmget(key, list(FIELDS))
+            pipeline.hmget(as_stored(key), list(FIELDS))
         found = []
         for key, values in zip(entry_keys, pipeline.execute(raise_on_error=False), strict=True):
             if isinstance(values, Exception):
@@ -89,10 +93,12 @@ class ScheduleStore:
 
         Raises:
             NameRefusedError: the name would land on a key that isn't a schedule.
+            SpecError: this app may not schedule it (`livebeat.install`).
             ScheduleExistsError: `create_only`, and one of this name is there.
             RevisionConflictError: it isn't at `expected_revision` any more.
         """
         key = self._link.keys.entry(spec.name)
+        admit(self._app, spec)
         for _ in range(_ROUNDS):
             raw = self._read(key)
             if create_only and raw.definition:
@@ -104,9 +110,70 @@ class ScheduleStore:
             zone, now = self._link.zone, self._link.now()
             written = changed(spec, current, by=by, origin=origin, zone=zone, now=now, progress=progress)
             kind = "schedule.changed" if raw.definition else "schedule.created"
-            if self.write(written, raw, kind, previous=current, meta=meta_after(written, current, raw)):
+            if self.write(written, raw, kind, previous=current):
                 return written
         raise RevisionConflictError(name=spec.name, actual="?", expected=expected_revision)
+
+    def pause(
+        self, name: str, *, note: str = "", until: datetime | None = None, by: str = "", origin: str = "python"
+    ) -> StoredSchedule:
+        """Stop dispatching a schedule, until somebody resumes it or the instant `until`; slots in between don't run.
+
+        A schedule that is paused already takes over the new note and end. Returns it as it is then.
+
+        Raises:
+            ScheduleNotFoundError: none of this name.
+            SpecError: `until` or `note` can't be used, or what lies in Redis can't be understood.
+        """
+        if not isinstance(note, str):
+            raise SpecError("note", "must be text", "문자열이어야 합니다")
+
+        def edit(current: StoredSchedule, now: datetime) -> StoredSchedule:
+            return paused(current, Pause(at=now, note=note, until=_end_of_pause(until, now), by=by), origin=origin)
+
+        return self._edit(name, "schedule.paused", edit)
+
+    def resume(self, name: str, *, by: str = "", origin: str = "python") -> StoredSchedule:
+        """Dispatch a schedule again, from its next slot after now; nothing is made up for. Returns it as it is then.
+
+        One that isn't paused stays as it is.
+
+        Raises:
+            ScheduleNotFoundError: none of this name.
+            SpecError: what lies in Redis can't be understood.
+        """
+        return self._edit(name, "schedule.resumed", lambda current, now: resumed(current, now, by=by, origin=origin))
+
+    def trigger(self, name: str, *, by: str = "", origin: str = "python") -> Sent:
+        """Run a schedule's task once, now, paused or not; its slots stay as they are.
+
+        The run goes through the ledger where `livebeat.install` was called for the app; else its message is only
+        pushed.
+
+        Raises:
+            ScheduleNotFoundError: none of this name.
+            SpecError: the app doesn't allow it, or what lies in Redis can't be understood.
+            TypeError: the arguments don't fit the task.
+        """
+        stored = self.get(name)
+        spec, ledgered = stored.spec, installed(self._app)
+        admit(self._app, spec)
+        run = Run(str(uuid.uuid4()), spec.task, schedule=name, revision=stored.revision, kind="trigger")
+        headers = {SCHEDULE_HEADER: name, REVISION_HEADER: run.revision, KIND_HEADER: run.kind}
+        message = build(
+            self._app,
+            spec.task,
+            spec.args,
+            spec.kwargs,
+            run_id=run.run,
+            headers=headers,
+            options=spec.options,
+            ledgered=ledgered,
+        )
+        expires = spec.options.get("expires")
+        expires_at = self._link.now().timestamp() + expires if isinstance(expires, int | float) else None
+        Ledger(self._link).accept(message, run, expires_at=expires_at, ledgered=ledgered, by=by, origin=origin)
+        return Sent(run.run, accepted=True)
 
     def delete(self, name: str, *, by: str = "", origin: str = "python") -> None:
         """Remove a schedule; its runs and history stay.
@@ -122,44 +189,32 @@ class ScheduleStore:
             if not raw.definition:
                 raise ScheduleNotFoundError(name=name)
             arguments = [*raw.digests, "schedule.deleted", data, keys.wake, name, HARD_CAP]
-            if self._link.script("delete", [key, keys.schedule, keys.events], arguments):
+            if self._link.script("delete", [key, keys.schedule, keys.events, keys.dead], arguments):
                 return
         raise RevisionConflictError(name=name, actual="?", expected=None)
 
-    def write(
-        self,
-        stored: StoredSchedule,
-        raw: Raw,
-        kind: str,
-        *,
-        previous: StoredSchedule | None = None,
-        outside: bool = False,
-        meta: str = "",
-    ) -> bool:
-        """Compare-and-set of one entry against the texts it was read as; the beat's own repairs come this way, too.
+    def write(self, stored: StoredSchedule, raw: Raw, kind: str, *, previous: StoredSchedule | None = None) -> bool:
+        """Compare-and-set of one entry against the texts it was read as, with its event; the beat ends pauses this way.
 
-        `outside`: RedBeat's own code wrote the definition; it is left as it is. `meta`: the new one, '' leaves it.
         Returns False, and changes nothing, where somebody else was first.
         """
         keys = self._link.keys
-        definition = raw.definition if outside else encode_definition(stored.spec)
-        if not raw.meta and not meta:
-            meta = encode_meta(stored.changed_at, stored.total_runs)
-        score = clock.to_epoch(stored.next_at) if stored.next_at else OUT_OF_RANGE
-        data = {
-            "name": stored.spec.name,
-            "revision": stored.revision,
-            "by": stored.by,
-            "origin": stored.origin,
-            "spec": stored.spec.to_json(),
-            "before": previous.spec.to_json() if previous else None,
-            "next": stored.next_at.isoformat() if stored.next_at else None,
-            "outside": outside,
-        }
-        arguments = [*raw.digests, definition, meta, encode_ours(stored, definition), score]
-        arguments += [kind, encode(data), keys.wake, stored.spec.name, HARD_CAP]
+        definition, meta = encode_definition(stored.spec), meta_after(stored, previous, raw)
+        arguments = [*raw.digests, definition, meta, encode_ours(stored, definition), stored.score]
+        arguments += [kind, change(stored, previous, outside=False), keys.wake, stored.spec.name, HARD_CAP]
         entry = keys.entry(stored.spec.name)
-        return bool(self._link.script("put", [entry, keys.schedule, keys.events], arguments))
+        return bool(self._link.script("put", [entry, keys.schedule, keys.events, keys.dead], arguments))
+
+    def _edit(self, name: str, kind: str, edit: Callable[[StoredSchedule, datetime], StoredSchedule]) -> StoredSchedule:
+        """Change what is there; nothing is written where `edit` gives back what it got."""
+        for _ in range(_ROUNDS):
+            current = self.get(name)
+            written = edit(current, self._link.now())
+            if written is current:
+                return current
+            if self.write(written, current.raw, kind, previous=current):
+                return written
+        raise RevisionConflictError(name=name, actual="?", expected=None)
 
     def _read(self, key: str) -> Raw:
         values = cast("list[str | None]", self._link.client.hmget(key, list(FIELDS)))
@@ -172,3 +227,33 @@ class ScheduleStore:
             return decode(name, raw, self._link.zone)
         except SpecError:
             return None  # a put is the way to mend an entry that can't be understood
+
+
+def _end_of_pause(until: datetime | None, now: datetime) -> datetime | None:
+    if until is None:
+        return None
+    if not isinstance(until, datetime) or until.tzinfo is None:
+        raise SpecError("until", "must be an instant with a time zone", "시간대가 있는 시각이어야 합니다")
+    if until <= now:
+        raise SpecError(
+            "until",
+            f"{until.isoformat()} is past; give a later instant, or none to pause until it is resumed",
+            f"{until.isoformat()}은(는) 이미 지났습니다. 이후 시각을 적거나, 다시 시작할 때까지 멈추려면 비워 두세요",
+        )
+    return until.astimezone(UTC)
+
+
+def change(stored: StoredSchedule, previous: StoredSchedule | None, *, outside: bool) -> str:
+    """The data of an event about a changed schedule."""
+    return encode(
+        {
+            "name": stored.spec.name,
+            "revision": stored.revision,
+            "by": stored.by,
+            "origin": stored.origin,
+            "spec": stored.spec.to_json(),
+            "before": previous.spec.to_json() if previous else None,
+            "next": stored.next_at.isoformat() if stored.next_at else None,
+            "outside": outside,
+        }
+    )

@@ -6,10 +6,11 @@ from typing import Any
 import httpx2
 import pytest
 import redis
+from celery.schedules import crontab
 from redbeat import RedBeatSchedulerEntry
 
 from app.core.celery_app import celery_app
-from livebeat import Cron, Interval, ScheduleSpec, ScheduleStore
+from livebeat import Interval, ScheduleSpec, ScheduleStore
 
 pytest_plugins = ["support.api"]
 
@@ -67,8 +68,6 @@ def test_entries_are_redbeats_own(api: httpx2.Client, redis_url: str) -> None:
 
 
 def test_an_entry_saved_by_redbeat_is_listed_and_editable(api: httpx2.Client) -> None:
-    from celery.schedules import crontab
-
     RedBeatSchedulerEntry("임시_테스트", ALL, crontab(hour=16, minute=0, day_of_week=3), app=celery_app).save()
     assert stored(api, "임시_테스트")["schedule"] == "<crontab: 0 16 * * 3 (m/h/dM/MY/d)>"
     assert api.put(f"{PATH}/임시_테스트", json={"minute": 5}).status_code == 200
@@ -239,7 +238,7 @@ def test_methods_and_paths_that_are_none(api: httpx2.Client) -> None:
 
 
 def test_a_schedule_whose_task_is_no_task_of_ours_is_told_and_stays(api: httpx2.Client) -> None:
-    ScheduleStore(celery_app).put(ScheduleSpec(name="theirs", task="somewhere.else", recurrence=Cron("0 6 * * *")))
+    RedBeatSchedulerEntry("theirs", "somewhere.else", crontab(minute=0, hour=6), app=celery_app).save()
     refused = api.put("/api/scheduler/schedule/theirs", json={"hour": 7})
     assert refused.status_code == 422
     assert "somewhere.else" in refused.json()["detail"]

@@ -10,7 +10,7 @@ from celery import Celery
 from celery.schedules import crontab, schedule
 from redbeat import RedBeatSchedulerEntry
 
-from livebeat import Cron, Interval, ScheduleSpec, ScheduleStore, clock
+from livebeat import Cron, Interval, ScheduleSpec, ScheduleStore, clock, run_state
 from livebeat.beat.dispatch import Dispatcher
 from livebeat.connection import Link, link
 from livebeat.entry import Raw, decode, encode_ours
@@ -70,14 +70,15 @@ def test_a_due_slot_becomes_one_message_with_everything_beside_it(
     put(store, "이름/1", kwargs={"value": 7}, options={"expires": 60})
     make_overdue(link(app), "이름/1", 70)
     due = store.get("이름/1").next_at
-    assert dispatcher.run_once() == ("ok", 1)
+    assert dispatcher.run_once(clock.now()) == ("ok", 1)
     (message,) = messages(client)
     headers = message["headers"]
     assert headers["livebeat_schedule"] == headers["periodic_task_name"] == "이름/1"
     assert headers["livebeat_slot"] == due.isoformat()  # type: ignore[union-attr]
     assert headers["livebeat_run"] == headers["id"]
-    entry = client.hgetall(f"livebeat:run:{headers['id']}")
-    assert (entry["state"], entry["schedule"], entry["queue"]) == ("queued", "이름/1", "celery")
+    entry = run_state(app, headers["id"])
+    assert entry is not None
+    assert (entry.state, entry.run.schedule, entry.queue) == ("queued", "이름/1", "celery")
     assert client.zscore("livebeat:ledger", headers["id"]) is not None
     assert client.smembers("livebeat:running:이름/1") == {headers["id"]}
     assert [event["run"] for event in events(client, "run.queued")] == [headers["id"]]
@@ -93,10 +94,12 @@ def test_two_beats_with_the_same_read_dispatch_once(
     put(store)
     make_overdue(link(app), "a", 70)
     one, two = Dispatcher(link(app), store), Dispatcher(link(app), store)
-    reads = one._due(clock.to_epoch(clock.now()))
-    monkeypatch.setattr(two, "_due", lambda until: reads)
-    one.run_once()
-    two.run_once()
+    due = one._due(clock.to_epoch(clock.now()))
+    reads = one.preparation.read(due)
+    monkeypatch.setattr(two, "_due", lambda until: due)
+    monkeypatch.setattr(two.preparation, "read", lambda members: reads)
+    one.run_once(clock.now())
+    two.run_once(clock.now())
     assert len(messages(client)) == 1
 
 
@@ -105,13 +108,15 @@ def test_an_edit_between_read_and_script_wins(
 ) -> None:
     put(store)
     make_overdue(link(app), "a", 70)
-    reads = dispatcher._due(clock.to_epoch(clock.now()))
+    due = dispatcher._due(clock.to_epoch(clock.now()))
+    reads = dispatcher.preparation.read(due)
     store.put(ScheduleSpec(name="a", task="sample.other", recurrence=Interval(seconds=60)))
-    monkeypatch.setattr(dispatcher, "_due", lambda until: reads)
-    dispatcher.run_once()
+    monkeypatch.setattr(dispatcher, "_due", lambda until: due)
+    monkeypatch.setattr(dispatcher.preparation, "read", lambda members: reads)
+    dispatcher.run_once(clock.now())
     assert messages(client) == []
     monkeypatch.undo()
-    dispatcher.run_once()
+    dispatcher.run_once(clock.now())
     assert [message["headers"]["task"] for message in messages(client)] == ["sample.other"]
 
 
@@ -121,7 +126,7 @@ def test_catch_up_after_downtime(
 ) -> None:
     put(store, every=10, catchup=policy)
     make_overdue(link(app), "a", 65)
-    while dispatcher.run_once()[1]:
+    while dispatcher.run_once(clock.now())[1]:
         pass
     slots = [message["headers"]["livebeat_slot"] for message in messages(client)]
     assert len(slots) == len(set(slots)) == runs
@@ -134,7 +139,7 @@ def test_none_passes_over_what_is_long_past(
     put(store, every=3600, catchup="none")
     make_overdue(link(app), "a", 3700)
     make_overdue(link(app), "a", 100)
-    dispatcher.run_once()
+    dispatcher.run_once(clock.now())
     assert messages(client) == []
     (skipped,) = events(client, "slot.skipped")
     assert skipped["reason"] == "skipped_catchup"
@@ -146,10 +151,10 @@ def test_a_foreign_beat_holds_everything(
     put(store)
     make_overdue(link(app), "a", 70)
     client.set("redbeat::lock", "a-stock-beats-token")
-    assert dispatcher.run_once()[0] == "foreign"
+    assert dispatcher.run_once(clock.now())[0] == "foreign"
     assert messages(client) == []
     client.delete("redbeat::lock")
-    assert dispatcher.run_once()[0] == "ok"
+    assert dispatcher.run_once(clock.now())[0] == "ok"
     assert len(messages(client)) == 1
 
 
@@ -159,7 +164,7 @@ def test_a_clock_that_stepped_back_holds_everything(
     put(store)
     make_overdue(link(app), "a", 70)
     client.set("livebeat:mark", clock.to_epoch(clock.now()) + 3600)
-    assert dispatcher.run_once()[0] == "clock"
+    assert dispatcher.run_once(clock.now())[0] == "clock"
     assert messages(client) == []
 
 
@@ -170,7 +175,7 @@ def test_a_redbeat_save_is_adopted_and_nothing_fires_early(
     RedBeatSchedulerEntry("theirs", "sample.echo", rule, app=app).save()
     client.zadd("redbeat::schedule", {"redbeat:theirs": 1})  # RedBeat's scores may lie in the past
     definition = client.hget("redbeat:theirs", "definition")
-    dispatcher.run_once()
+    dispatcher.run_once(clock.now())
     stored = store.get("theirs")
     assert messages(client) == []
     assert stored.ours
@@ -187,7 +192,7 @@ def test_an_outside_save_over_ours_wins_and_keeps_what_it_cannot_say(
     entry.task, entry.schedule = "sample.other", schedule(20)
     entry.save()
     client.zadd("redbeat::schedule", {"redbeat:a": 1})
-    dispatcher.run_once()
+    dispatcher.run_once(clock.now())
     stored = store.get("a")
     assert (stored.spec.task, stored.spec.labels, stored.spec.description) == ("sample.other", ("x",), "설명")
     assert isinstance(stored.spec.recurrence, Interval)
@@ -219,10 +224,10 @@ def test_a_bad_entry_is_set_aside_and_never_stops_the_others(
     client.hset("redbeat:bad", mapping={"definition": json.dumps(good), field: value})
     client.zadd("redbeat::schedule", {"redbeat:bad": 1})
     dispatcher = Dispatcher(link(app), store)
-    dispatcher.run_once()
+    dispatcher.run_once(clock.now())
     if client.hget("redbeat:bad", "livebeat"):  # readable, so adopted first; what is wrong shows when its slot is due
         make_overdue(link(app), "bad", 70)
-        dispatcher.run_once()
+        dispatcher.run_once(clock.now())
     assert len(messages(client)) == 1
     assert client.zscore("redbeat::schedule", "redbeat:bad") == -1
     assert events(client, "schedule.quarantined")[-1]["name"] == "bad"
@@ -235,7 +240,7 @@ def test_index_members_of_another_kind_are_set_aside(
     make_overdue(link(app), "good", 70)
     client.set("redbeat:string", "x")
     client.zadd("redbeat::schedule", {"redbeat:string": 1, "redbeat:gone": 2})
-    dispatcher.run_once()
+    dispatcher.run_once(clock.now())
     assert len(messages(client)) == 1
     assert client.zrange("redbeat::schedule", 0, 0, withscores=True)[0][1] == -1
 
@@ -245,7 +250,7 @@ def test_a_broker_with_global_key_prefix(redis_url: str, client: "redis.Redis") 
     store = ScheduleStore(app)
     put(store)
     make_overdue(link(app), "a", 70)
-    Dispatcher(link(app), store).run_once()
+    Dispatcher(link(app), store).run_once(clock.now())
     assert len(messages(client, "pre:celery")) == 1
 
 

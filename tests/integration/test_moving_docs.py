@@ -134,7 +134,7 @@ def test_from_the_old_api_and_its_file(api: httpx2.Client, tmp_path: Path, capsy
 
     Seeding(link(celery_app), store, path).apply_if_changed()  # the same file, now as the seed
     assert store.get("주간브리핑").revision == 1
-    Dispatcher(link(celery_app), store).run_once()
+    Dispatcher(link(celery_app), store).run_once(clock.now())
     assert link(celery_app).client.llen("crawl") == 0
 
 

@@ -113,7 +113,7 @@ def test_15_moved_to_earlier_today_it_does_not_fire_at_once(api: httpx2.Client, 
     RedBeatSchedulerEntry("주간", ALL, rule_before, app=celery_app, last_run_at=ran).save()
     dispatcher = Dispatcher(link(celery_app), ScheduleStore(celery_app))
     assert put(api, hour=earlier.hour, minute=earlier.minute).status_code == 200
-    assert dispatcher.run_once() == ("ok", 0)
+    assert dispatcher.run_once(clock.now()) == ("ok", 0)
     with redis.Redis.from_url(redis_url) as client:
         assert client.llen("crawl") == 0
         assert client.zscore("redbeat::schedule", "redbeat:주간") > clock.now().timestamp()
@@ -200,7 +200,7 @@ def test_19_arguments_survive_edits_and_reach_the_message(api: httpx2.Client, re
     assert api.get(PATH).json()["schedule"]["주간"]["args"] == ["7"]
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         _make_due(client, "redbeat:주간")
-        Dispatcher(link(celery_app), ScheduleStore(celery_app)).run_once()
+        Dispatcher(link(celery_app), ScheduleStore(celery_app)).run_once(clock.now())
         (message,) = client.lrange("crawl", 0, -1)
     assert json.loads(message)["headers"]["argsrepr"] == "['7']"
 

@@ -79,7 +79,7 @@ def test_new_changed_broken_and_repaired(
 ) -> None:
     write(path, 아침=entry(7), 저녁=entry(18), 밤=entry(23, description="새 스케줄"))
     wait_until(lambda: hours(store) == {"아침": "7", "저녁": "18", "밤": "23"}, SEEN, "the change")
-    assert "Scheduler entry changed: 밤" in wait_until(lambda: running.output, 1, "log")
+    running.wait_for_line("Scheduler entry changed: 밤", 2)
 
     before = everything(client)
     good = path.read_text()

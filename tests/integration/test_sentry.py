@@ -9,10 +9,12 @@ from typing import Any
 
 import httpx2
 import pytest
+from celery.schedules import schedule
+from redbeat import RedBeatSchedulerEntry
 
 from app.core.celery_app import celery_app
 from app.core.settings import get_settings
-from livebeat import Interval, ScheduleSpec, ScheduleStore, send
+from livebeat import send
 from support.engine import connect
 from support.news import event as event_of_a_run
 from support.platform_processes import platform_environment, start
@@ -98,19 +100,11 @@ def test_a_scheduled_run_names_schedule_and_slot_and_nothing_breaks_the_beat(
     env: dict[str, str], sentry: SentryServer, tmp_path: Path
 ) -> None:
     traced = {**env, "SENTRY_TRACES_SAMPLE_RATE": "1"}
-    with start("beat", traced) as beat, worker(traced) as process:
+    with start("beat", traced, app=LEAKY) as beat, worker(traced) as process:
         process.wait_for_line(" ready.", 60)
         beat.wait_for_line("Leading as", 60)
-        ScheduleStore(celery_app).put(
-            ScheduleSpec(
-                name="통계 실패",
-                task="app.tasks.stats.fail",
-                kwargs={"why": "as asked"},
-                recurrence=Interval(every=timedelta(seconds=1)),
-            ),
-            by="kim",
-            origin="api",
-        )
+        rule, kwargs = schedule(timedelta(seconds=1)), {"why": "as asked"}
+        RedBeatSchedulerEntry("통계 실패", "app.tasks.stats.fail", rule, kwargs=kwargs, app=celery_app).save()
         errors(sentry, 3)
         stop(beat)
         stop(process)
@@ -134,7 +128,7 @@ def test_the_beats_own_errors(env: dict[str, str], sentry: SentryServer) -> None
         (event,) = errors(sentry, 1)
         stop(beat)
     assert event["tags"]["process"] == "beat"
-    assert event["logger"] == "livebeat.beat.dispatch"
+    assert event["logger"] == "livebeat.beat.prepare"
 
 
 def test_the_recorders_own_errors(env: dict[str, str], sentry: SentryServer, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_a_late_copy_is_dropped(app: Celery, client: "redis.Redis", tmp_path: Pa
     run_id = send("sample.note", app=app).run_id
     message = build(app, "sample.note", run_id=run_id, headers={})  # as the broker would deliver it a second time
     assert ended(client, run_id) == "run.succeeded"
-    client.lpush("celery", message.commands[0][2])
+    client.lpush("celery", message.text)
     last = send("sample.note", app=app).run_id
     assert ended(client, last) == "run.succeeded"
     lines = (tmp_path / "evidence.txt").read_text().splitlines()

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import redis
+
 from livebeat import clock
 from support.engine import SAMPLE, connect
 from support.processes import Running
@@ -112,6 +114,12 @@ def _sent(text: str, now: datetime) -> Sent:
         slot=datetime.fromisoformat(slot) if slot else None,
         run=headers["id"],
     )
+
+
+def messages(client: "redis.Redis", queue: str) -> list[Sent]:
+    """What lies on a queue now, the oldest first."""
+    now = clock.now()
+    return [_sent(text, now) for text in reversed(client.lrange(queue, 0, -1))]
 
 
 def gaps(sent: Sequence[Sent]) -> list[float]:

@@ -29,8 +29,8 @@ def make_app(redis_url: str, **conf: Any) -> Celery:
         broker_connection_retry_on_startup=True,
         worker_prefetch_multiplier=1,
         worker_soft_shutdown_timeout=20,
-        **conf,
     )
+    app.conf.update(conf)
     install(app)
 
     @app.task(name="sample.echo", shared=False)

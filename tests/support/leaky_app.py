@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 from app.core.celery_app import celery_app as app
+from app.core.celery_app import schedulable
 from app.core.settings import get_settings
 
 logger = logging.getLogger("app.tasks.stats")
@@ -41,6 +42,7 @@ def tell_other(text: str) -> None:
     other.info("crawl says %s", text)
 
 
+@schedulable
 @app.task(name="app.tasks.stats.fail")
 def fail(why: str) -> None:
     """Fail."""

@@ -14,11 +14,15 @@ KEY = "c0ffee" + "0" * 26
 
 @dataclass
 class SentryServer:
-    """What arrived: `raw`, the decoded bodies; `items`, each envelope's items as (type, payload)."""
+    """What arrived: `raw`, the decoded bodies; `items`, each envelope's items as (type, payload).
+
+    While `answers` isn't set, senders wait for their answer, and nothing arrives.
+    """
 
     dsn: str = ""
     raw: list[str] = field(default_factory=list)
     items: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    answers: threading.Event = field(default_factory=threading.Event)
 
     def events(self) -> list[dict[str, Any]]:
         """The errors."""
@@ -41,10 +45,12 @@ class SentryServer:
 def sentry_server() -> Iterator[SentryServer]:
     """A running one, empty."""
     kept = SentryServer()
+    kept.answers.set()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            kept.answers.wait(60)
             kept.take(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
             self.send_response(200)
             self.send_header("Content-Length", "2")
@@ -59,5 +65,6 @@ def sentry_server() -> Iterator[SentryServer]:
         thread.start()
         kept.dsn = f"http://{KEY}@127.0.0.1:{server.server_port}/1"
         yield kept
+        kept.answers.set()
         server.shutdown()
         thread.join()

@@ -60,6 +60,10 @@ def test_equals_celery_in_utc(fields: tuple[str, ...], at: datetime) -> None:
         ("30 * * * *", NEW_YORK, utc(2026, 11, 1, 5), utc(2026, 11, 1, 7), [utc(2026, 11, 1, 5, 30), utc(2026, 11, 1, 6, 30)]),
         # Half-hour change.
         ("15 2 * * *", "Australia/Lord_Howe", utc(2026, 10, 3), utc(2026, 10, 4), [utc(2026, 10, 3, 15, 30)]),
+        # Clocks that go back over midnight, from 00:01 to 23:01 of the day before.
+        ("30 * * * *", "America/St_Johns", utc(2010, 11, 7, 2, 30, 30), utc(2010, 11, 7, 4, 30),
+         [utc(2010, 11, 7, 3), utc(2010, 11, 7, 4)]),
+        ("30 23 * * *", "America/St_Johns", utc(2010, 11, 7, 2, 30, 30), utc(2010, 11, 7, 4, 30), []),
         # A whole day that never was.
         ("0 12 30 12 *", "Pacific/Apia", utc(2011, 12, 29), utc(2012, 1, 1), [utc(2011, 12, 30, 10)]),
         ("0 6 * * 1", "Asia/Seoul", utc(2026, 11, 22), utc(2026, 11, 30), [utc(2026, 11, 22, 21), utc(2026, 11, 29, 21)]),
@@ -103,3 +107,21 @@ def test_latest_finds_the_last_slot_of_a_long_downtime() -> None:
     assert every_minute.latest(now - timedelta(days=3650), now) == utc(2026, 11, 22, 1, 2)
     assert Cron("0 0 1 1 *").latest(utc(2025, 6, 1), now) == utc(2026, 1, 1)
     assert Cron("0 0 1 1 *").latest(utc(2026, 6, 1), now) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(("*/17 * * * *", "30 1,2 * * *", "0 9 * * 1-5", "5 0 1 * *", "0 0 29 2 *")),
+    st.sampled_from((NEW_YORK, "Australia/Lord_Howe", "Asia/Seoul")),
+    st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 1)),
+    st.timedeltas(timedelta(0), timedelta(days=20)),
+)
+def test_counting_equals_walking(expression: str, timezone: str, at: datetime, span: timedelta) -> None:
+    after = at.replace(tzinfo=UTC)
+    rule = Cron(expression, timezone)
+    assert rule.count(after, after + span) == len(rule.between(after, after + span))
+
+
+def test_years_are_counted_exactly() -> None:
+    every_minute = Cron("* * * * *", "Asia/Seoul")
+    assert every_minute.count(utc(2020, 1, 1), utc(2026, 1, 1)) == 60 * 24 * (6 * 365 + 2)

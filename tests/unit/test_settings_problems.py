@@ -37,6 +37,7 @@ def problems() -> dict[str, Problem]:
         ("CONSUMER_GRACEFUL_SHUTDOWN_TIMEOUT", "soon", "must be a number", "숫자여야 합니다"),
         ("CONSUMER_GRACEFUL_SHUTDOWN_TIMEOUT", "inf", "must be a finite number", "유한한 숫자여야 합니다"),
         ("SENTRY_TRACES_SAMPLE_RATE", "20", "must be 1 or less", "1 이하여야 합니다"),
+        ("SENTRY_CRONS", "sometimes", "must be true or false", "true 또는 false여야 합니다"),
         ("DATABASE_ENGINE", "mysql", "must be one of 'django.db.backends.postgresql'", "다음 중 하나여야 합니다"),
         ("LIVEBEAT_TIMEZONE", "Mars/Base", "must be a time zone", "시간대여야 합니다"),
         ("VELOG_GRAPHQL_URL", "v3.velog.io", "must be an address like https://host/path", "형식이어야 합니다"),

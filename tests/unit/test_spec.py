@@ -18,6 +18,13 @@ def test_json_round_trip() -> None:
         args=(1, "둘"), kwargs={"x": [1, {"y": None}]}, options={"expires": 60}, labels=("a",), description="설명"
     )
     assert ScheduleSpec.from_json(whole.to_json()) == whole
+    limited = whole.with_changes(catchup_window=90.5)
+    assert ScheduleSpec.from_json(limited.to_json()) == limited
+
+
+def test_a_spec_without_a_window_has_the_json_that_it_had_before_there_were_windows() -> None:
+    """It is compared with what was last applied of files and settings."""
+    assert "catchup_window" not in spec().to_json()
 
 
 @pytest.mark.parametrize(
@@ -26,6 +33,11 @@ def test_json_round_trip() -> None:
         ({"task": ""}, "task"),
         ({"recurrence": "0 6 * * *"}, "recurrence"),
         ({"catchup": "two"}, "catchup"),
+        ({"catchup_window": 0.5}, "catchup_window"),
+        ({"catchup_window": float("nan")}, "catchup_window"),
+        ({"catchup_window": float("inf")}, "catchup_window"),
+        ({"catchup_window": "60"}, "catchup_window"),
+        ({"catchup_window": True}, "catchup_window"),
         ({"enabled": 1}, "enabled"),
         ({"kwargs": []}, "kwargs"),
         ({"args": (float("nan"),)}, "args"),

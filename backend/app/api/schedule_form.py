@@ -11,8 +11,9 @@ from pydantic import Field
 
 from app.api.problems import ProblemError
 from app.api.validation import Body
-from app.core.celery_app import celery_app, schedulable_tasks, task_called
+from app.core.celery_app import celery_app, schedulable_tasks
 from livebeat import Cron, ScheduleSpec
+from livebeat.delivery import admit
 from livebeat.errors import SpecError
 from livebeat.seedfile.crontab import old_form_to_cron
 
@@ -28,7 +29,7 @@ Seconds = Annotated[int | float, Field(gt=0, le=_TEN_YEARS)]
 
 
 class OptionsForm(Body):
-    """How a run is sent: `apply_async`'s options that a schedule may set. Times in seconds."""
+    """How a run is sent: the options that a schedule may set (`celery_app.OPTIONS`), typed. Times in seconds."""
 
     queue: str | None = None
     priority: Annotated[int, Field(ge=0, le=9)] | None = None
@@ -76,7 +77,7 @@ def new_spec(form: CreateForm) -> ScheduleSpec:
             recurrence=old_form_to_cron(form.hour, form.minute, form.day_of_week),
             args=tuple(_arguments(form, form.task) or ()),
             kwargs=form.kwargs or {},
-            options=_options(form.options) if form.options is not None else DEFAULT_OPTIONS,
+            options=form.options.model_dump(exclude_none=True) if form.options is not None else DEFAULT_OPTIONS,
             enabled=form.enabled,
             description=form.description or "",
         )
@@ -103,7 +104,7 @@ def changed_spec(spec: ScheduleSpec, form: ChangeForm) -> ScheduleSpec:
     if (form.hour, form.minute, form.day_of_week) != (None, None, None):
         changes["recurrence"] = _moved(spec, form)
     if form.options is not None:
-        changes["options"] = _options(form.options)
+        changes["options"] = form.options.model_dump(exclude_none=True)
     for name in ("kwargs", "enabled", "description"):
         if getattr(form, name) is not None:
             changes[name] = getattr(form, name)
@@ -151,17 +152,8 @@ def _arguments(form: ChangeForm, task: str) -> Sequence[Any] | None:
     return [str(form.complex_id)]
 
 
-def _options(form: OptionsForm) -> dict[str, Any]:
-    options = form.model_dump(exclude_none=True)
-    queues = sorted(celery_app.amqp.queues)
-    if form.queue is not None and form.queue not in queues:
-        known = ", ".join(queues)
-        raise SpecError("options", f"queue must be one of {known}", f"queue는 {known} 중 하나여야 합니다")
-    return options
-
-
 def _checked(spec: ScheduleSpec) -> ScheduleSpec:
-    """`spec`, if its task can be called with its arguments."""
+    """`spec`, if it may be scheduled and its task can be called with its arguments."""
     if spec.task == CRAWL_COMPLEX and not spec.args and "complex_id" not in spec.kwargs:
         raise ProblemError(
             400,
@@ -169,13 +161,9 @@ def _checked(spec: ScheduleSpec) -> ScheduleSpec:
             "특정 단지 크롤링 작업에는 complex_id가 필요합니다.",
             "Crawling one complex needs complex_id.",
         )
-    task = task_called(spec.task)
-    if task is None:  # somebody put it there by Python or Redis
-        raise SpecError(
-            "task", f"{spec.task!r} is no task of this platform", f"{spec.task!r}: 이 플랫폼의 태스크가 아닙니다"
-        )
+    admit(celery_app, spec)
     try:
-        inspect.signature(task.run).bind(*spec.args, **spec.kwargs)
+        inspect.signature(celery_app.tasks[spec.task].run).bind(*spec.args, **spec.kwargs)
     except TypeError as error:
         raise SpecError(
             "args", f"don't fit {spec.task}: {error}", f"{spec.task}의 인자와 맞지 않습니다: {error}"

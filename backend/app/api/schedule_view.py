@@ -40,7 +40,7 @@ def detailed(stored: StoredSchedule, now: datetime) -> dict[str, Any]:
         "name": stored.spec.name,
         **listed(stored),
         **_old_time(stored),
-        "timezone": rule.timezone if isinstance(rule, Cron) else None,
+        "timezone": getattr(rule, "timezone", None),
         "next_runs": _next_runs(stored, now),
         "total_runs": stored.total_runs,
         "revision": stored.revision,

@@ -12,11 +12,14 @@ from kombu import Exchange, Queue
 import livebeat
 from app.core.process import follow_celery
 from app.core.settings import get_settings
+from livebeat.errors import SpecError
 
 # Celery's Django fix-up is installed only if this is set before the app is made.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "app.django_project.settings")  # noqa: TID251
 
 QUEUES = ("default", "crawl", "stats")
+#: `apply_async`'s options that a schedule may set.
+OPTIONS = ("queue", "priority", "expires", "time_limit", "soft_time_limit")
 _OPT_IN = "livebeat_schedulable"
 
 
@@ -61,8 +64,34 @@ def _make() -> Celery:
         livebeat_seed_file=str(settings.livebeat_schedules_file),
         livebeat_seed_policy=settings.livebeat_seed_policy,
     )
-    livebeat.install(app)
+    livebeat.install(app, allows=_allows)
     return app
+
+
+def _allows(spec: livebeat.ScheduleSpec) -> None:
+    """The platform's own rule, on every way in: tasks that opted in, a fixed set of options, declared queues.
+
+    Raises:
+        SpecError: for anything else.
+    """
+    if not is_schedulable(spec.task):
+        raise SpecError(
+            "task",
+            f"{spec.task!r} is not a task that may be scheduled; choose one of {schedulable_tasks()}",
+            f"{spec.task!r}: 스케줄에 쓸 수 없는 태스크입니다. 사용 가능한 태스크: {schedulable_tasks()}",
+        )
+    unknown = ", ".join(sorted(spec.options.keys() - set(OPTIONS)))
+    if unknown:
+        known = ", ".join(OPTIONS)
+        raise SpecError(
+            "options",
+            f"{unknown} can't be set; a schedule may set {known}",
+            f"{unknown}: 지정할 수 없습니다. 사용 가능한 옵션: {known}",
+        )
+    queue = spec.options.get("queue")
+    if queue is not None and queue not in QUEUES:
+        known = ", ".join(QUEUES)
+        raise SpecError("options", f"queue must be one of {known}", f"queue는 {known} 중 하나여야 합니다")
 
 
 celery_app = _make()
@@ -76,13 +105,14 @@ def schedulable(task: Task) -> Task:
     return task
 
 
-def task_called(name: str) -> Task | None:
-    """The platform's task of this name; None where there is none."""
-    celery_app.loader.import_default_modules()
-    return celery_app.tasks.get(name)
+def is_schedulable(name: str) -> bool:
+    """Whether users may schedule the task of this name."""
+    if name not in celery_app.tasks:
+        celery_app.loader.import_default_modules()
+    return getattr(celery_app.tasks.get(name), _OPT_IN, False)
 
 
 def schedulable_tasks() -> list[str]:
     """The names of the tasks that users may schedule, sorted."""
     celery_app.loader.import_default_modules()
-    return sorted(name for name, task in celery_app.tasks.items() if getattr(task, _OPT_IN, False))
+    return sorted(filter(is_schedulable, celery_app.tasks))

@@ -2,7 +2,7 @@
 
 An event carries the tags `process` and, while a task runs, `run`, `task`, `schedule` and `slot`. It never carries a
 request's body, cookies, local variables, or a secret: all of its text goes through the same mask as the logs.
-Sentry's Crons stay off: Beat's schedules here aren't Celery's, so the SDK's wrappers around them have nothing to do.
+The SDK's own check-ins for Crons stay off: Beat's schedules here aren't Celery's; `app.recorder.crons` sends them.
 """
 
 import os
@@ -60,6 +60,8 @@ def _options(settings: Settings) -> dict[str, Any]:
         "before_send_transaction": scrub,
         # Messages are built ahead and kept, so a trace's headers would be those of another moment.
         "integrations": [CeleryIntegration(monitor_beat_tasks=False, propagate_traces=False)],
+        # A batch of the recorder's check-ins comes at once, and what doesn't fit is dropped.
+        "transport_queue_size": 1000,
         # Every poll of Redis is no news; arguments of a command line may hold a password.
         "disabled_integrations": [RedisIntegration(), ArgvIntegration()],
         # The upstreams are other people's: they get no headers of ours.

@@ -110,6 +110,7 @@ class Settings(BaseSettings):
     sentry_dsn: SecretStr | None = None
     sentry_environment: str | None = None
     sentry_traces_sample_rate: float = Field(default=0.0, ge=0, le=1)
+    sentry_crons: bool = False
 
     @field_validator("livebeat_data_dir", mode="after")
     @classmethod

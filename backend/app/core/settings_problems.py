@@ -51,6 +51,7 @@ _WORDS = {
     "int_parsing": ("must be a whole number", "정수여야 합니다"),
     "int_from_float": ("must be a whole number", "정수여야 합니다"),
     "float_parsing": ("must be a number", "숫자여야 합니다"),
+    "bool_parsing": ("must be true or false", "true 또는 false여야 합니다"),
     "finite_number": ("must be a finite number", "유한한 숫자여야 합니다"),
     "greater_than": ("must be greater than {gt}", "{gt}보다 커야 합니다"),
     "greater_than_equal": ("must be {ge} or more", "{ge} 이상이어야 합니다"),

@@ -16,6 +16,7 @@ from django.db import InterfaceError, OperationalError, ProgrammingError, close_
 
 from app.history import heartbeat
 from app.history.services import BATCH, record_events
+from app.recorder.crons import check_in
 from livebeat import clock
 from livebeat.events import Event, EventReader
 from livebeat.keys import Keys
@@ -70,6 +71,7 @@ class Recorder:
         self._is_back("Redis", "the event stream")
         if events and not self._record(events):
             return
+        check_in(events)
         self._reader.ack(events)
         if clock.monotonic() >= self._next_trim:
             self._next_trim = clock.monotonic() + TRIM_SECONDS

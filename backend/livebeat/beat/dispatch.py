@@ -1,259 +1,149 @@
-"""Due entries to dispatched slots, a batch at a time, each batch one script.
+"""Due slots to dispatched ones: batches of one script each, the next batch prepared while the last one runs.
 
-A stale read changes nothing and is read again. An entry that can't be understood, or whose message can't be built,
-is set aside with its reason and never stops the others.
+A stale read changes nothing and is read again. Safe under any number of beats.
 """
 
-import json
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Literal, cast
 
-import redis
-from kombu.exceptions import OperationalError
-
 from livebeat import clock
+from livebeat.beat.ahead import Ahead
 from livebeat.beat.leader import TOKEN_PREFIX
-from livebeat.beat.plan import Decision, decide, run_id
-from livebeat.cadence import adopted
-from livebeat.connection import Link
-from livebeat.delivery.installation import installed
-from livebeat.delivery.ledger import FIRST_CHECK, Run, entry_fields
-from livebeat.entry import FIELDS, OUT_OF_RANGE, Raw, StoredSchedule, decode, encode_meta, encode_ours
-from livebeat.events import HARD_CAP, encode
-from livebeat.message import KIND_HEADER, REVISION_HEADER, SCHEDULE_HEADER, SLOT_HEADER, build
+from livebeat.beat.prepare import Item, Preparation
+from livebeat.connection import Link, Talk
+from livebeat.delivery.ledger import FIRST_CHECK
+from livebeat.events import HARD_CAP
 from livebeat.store import ScheduleStore
 
 logger = logging.getLogger(__name__)
 
-BATCH = 128
-#: Schedules named in a batch's log line; a line for each would cost more than its dispatch.
+#: Schedules in one script, so that it holds the server for no more than about 5 ms.
+BATCH = 64
+#: Due entries looked at in one round, between two looks at the lock, the clock and the wake channel.
+ROUND = 16 * BATCH
+#: Schedules named in a round's log line; a line for each would cost more than its dispatch.
 _LOGGED = 5
 #: Seconds that Redis' clock may lie below the newest dispatch before the script refuses.
 CLOCK_SLACK = 0.005
 
-#: Errors that say that the server is away, not that an entry is bad.
-AWAY = (redis.RedisError, OperationalError)
-
 Outcome = Literal["ok", "foreign", "clock"]
-
-
-@dataclass(frozen=True)
-class _Read:
-    key: str
-    name: str
-    score: float
-    raw: Raw
 
 
 class Dispatcher:
     """Dispatches for one app; used by the leading beat, and by standbys for what is overdue."""
 
     def __init__(self, link: Link, store: ScheduleStore) -> None:
-        self._link, self._store = link, store
-        self._ledgered = installed(link.app)
-        self._refusal = ""
+        self._link = link
+        self.preparation = Preparation(link, store)
+        self._ahead = Ahead(link, self.preparation)
+        #: Why the last round dispatched nothing ('' where it could), in one word and in detail.
+        self.refusal = self.detail = ""
+        #: Seconds that the oldest slot of the last round was late.
+        self.lag = 0.0
 
-    def run_once(self, *, overdue_by: float = 0.0) -> tuple[Outcome, int]:
-        """Deal with up to one batch of what is due (by `overdue_by` seconds at least); returns how many entries."""
-        now = self._link.now()
-        reads = self._due(clock.to_epoch(now) - overdue_by)
-        items = [item for read in reads if (item := self._item(read, now)) is not None]
-        if not items:
-            return "ok", len(reads)
-        outcome, *results = self._script(items)
-        if outcome != "ok":
-            self._report(outcome, str(results[0]))
-            return cast("Outcome", outcome), 0
-        self._report("", "")
-        done = [item["log"] for item, dispatched in zip(items, results, strict=True) if dispatched]
+    def run_once(self, now: datetime, *, overdue_by: float = 0.0) -> tuple[Outcome, int]:
+        """Deal with one round of what is due at `now` (by `overdue_by` seconds at least); returns how many entries."""
+        due = self._due(clock.to_epoch(now) - overdue_by)
+        if not due:
+            return "ok", 0
+        self.lag = clock.to_epoch(now) - due[0][1]
+        done: list[Item] = []
+        with self._link.talk("dispatch") as talk:
+            outcome, self.detail = self._round(talk, due, now, done)
+        self._report(outcome)
         if done:
-            logger.info(
-                "Dispatched %s%s", "; ".join(done[:_LOGGED]), f" and {len(done) - _LOGGED} more" * (len(done) > _LOGGED)
-            )
-        return "ok", len(reads)
+            told = "; ".join(item.log for item in done[:_LOGGED])
+            logger.info("Dispatched %s%s", told, f" and {len(done) - _LOGGED} more" * (len(done) > _LOGGED))
+        return outcome, len(due) if outcome == "ok" else 0
+
+    def prepare(self, now: datetime) -> bool:
+        """Prepare a little of what comes; returns whether there is more to do. For the leading beat's idle time."""
+        repairs, more = self._ahead.work(now)
+        if repairs:
+            with self._link.talk("dispatch") as talk:
+                self._say(talk, repairs)
+                self._hear(talk, repairs, [])
+        return more
+
+    def forget(self, name: str) -> None:
+        """A schedule was changed: what was prepared of it is void."""
+        self._ahead.forget(self._link.keys.entry(name))
 
     def next_due(self) -> float | None:
         """The score of the first entry that is or will be due; None where there is none."""
-        first = cast(
-            "list[tuple[str, float]]",
-            self._link.client.zrange(
-                self._link.keys.schedule, "0", "+inf", byscore=True, offset=0, num=1, withscores=True
-            ),
-        )
+        first = self._due(float("inf"), 1)
         return first[0][1] if first else None
 
-    def _due(self, until: float) -> list[_Read]:
-        keys = self._link.keys
-        found = cast(
+    def _due(self, until: float, most: int = ROUND) -> list[tuple[str, float]]:
+        return cast(
             "list[tuple[str, float]]",
             self._link.client.zrange(
-                keys.schedule, "0", str(until), byscore=True, offset=0, num=BATCH, withscores=True
+                self._link.keys.schedule, "0", str(until), byscore=True, offset=0, num=most, withscores=True
             ),
         )
-        pipeline = self._link.client.pipeline(transaction=False)
-        for key, _ in found:
-            pipeline.hmget(key, list(FIELDS))
-        values = pipeline.execute(raise_on_error=False)
-        reads = []
-        for (key, score), texts in zip(found, values, strict=True):
-            if isinstance(texts, Exception) or not texts[0]:
-                self._orphan(key, texts)
-            else:
-                reads.append(_Read(key, keys.name(key), score, Raw(*(text or "" for text in texts))))
-        return reads
 
-    def _orphan(self, key: str, found: Any) -> None:
-        """An index member without a readable entry leaves the due range, so that nothing starves behind it."""
-        self._link.client.zadd(self._link.keys.schedule, {key: OUT_OF_RANGE}, xx=True)
-        why = str(found) if isinstance(found, Exception) else "its entry is gone"
-        logger.error(
-            "Schedule key %r can't be read (%s); it is set aside.",
-            key,
-            why,
-            extra={"schedule": self._link.keys.name(key)},
-        )
+    def _round(self, talk: Talk, due: list[tuple[str, float]], now: datetime, done: list[Item]) -> tuple[Outcome, str]:
+        outcome: Outcome = "ok"
+        detail = ""
+        said: list[list[Item]] = []
+        for batch in self._batches(due, now):
+            self._say(talk, batch)
+            said.append(batch)
+            if len(said) > 1:
+                outcome, detail = self._hear(talk, said.pop(0), done)
+            if outcome != "ok":
+                break
+        for batch in said:
+            outcome, detail = self._hear(talk, batch, done)
+        return outcome, detail
 
-    def _item(self, read: _Read, now: datetime) -> dict[str, Any] | None:
-        try:
-            stored = decode(read.name, read.raw, self._link.zone)
-            if not self._is_slot(stored, read.score):
-                self._adopt(stored, read, now)
-                return None
-            due = clock.from_epoch(read.score)
-            return self._build(read, stored, decide(stored, due, now))
-        except AWAY:
-            raise
-        except Exception as error:  # whatever is wrong with this one, it must not stop the others
-            self._quarantine(read, error)
-            return None
+    def _batches(self, due: list[tuple[str, float]], now: datetime) -> Iterator[list[Item]]:
+        instant = clock.to_epoch(now)
+        ahead = {key: self._ahead.take(key, score, instant) for key, score in due}
+        reads = iter(self.preparation.read((key, score) for key, score in due if ahead[key] is None))
+        items = [item for item in ahead.values() if item is not None]
+        while True:
+            while len(items) < BATCH and (read := next(reads, None)) is not None:
+                item = self.preparation.item(read, now)
+                if item is not None:
+                    items.append(item)
+            if not items:
+                return
+            yield items[:BATCH]
+            items = items[BATCH:]
 
-    @staticmethod
-    def _is_slot(stored: StoredSchedule, score: float) -> bool:
-        """A score is a slot only if we wrote it; any other is RedBeat's hint."""
-        return (
-            stored.ours
-            and stored.spec.enabled
-            and stored.problem is None
-            and stored.next_at is not None
-            and abs(clock.to_epoch(stored.next_at) - score) < 1e-6
-        )
-
-    def _adopt(self, stored: StoredSchedule, read: _Read, now: datetime) -> None:
-        kind = "schedule.adopted" if stored.ours or not stored.revision else "schedule.changed"
-        ours = adopted(stored, self._link.zone, now, clock.from_epoch(read.score))
-        if self._store.write(ours, read.raw, kind, previous=stored, outside=True):
-            logger.info("Scheduler entry changed: %s (saved outside Livebeat), next %s", read.name, ours.next_at)
-
-    def _build(self, read: _Read, stored: StoredSchedule, decision: Decision) -> dict[str, Any]:
-        after = decision.after
-        events: list[tuple[str, str]] = []
-        if decision.skipped:
-            first, last = (slot.isoformat() for slot in decision.skipped)
-            skipped = {"name": read.name, "from": first, "to": last, "reason": "skipped_catchup"}
-            events.append(("slot.skipped", encode(skipped)))
-        item: dict[str, Any] = {
-            "key": read.key,
-            "score": read.score,
-            "digests": read.raw.digests,
-            "meta": encode_meta(after.last_run_at, after.total_runs),
-            "livebeat": encode_ours(after, read.raw.definition),
-            "next": clock.to_epoch(after.next_at) if after.next_at else OUT_OF_RANGE,
-            "events": events,
-            "log": read.name,
-        }
-        if decision.slot is not None:
-            item["run"] = self._run(stored, decision.slot, events)
-            item["log"] = f"{read.name} ({stored.spec.task}) for {decision.slot.isoformat()} as {item['run']['id']}"
-        return item
-
-    def _run(self, stored: StoredSchedule, slot: datetime, events: list[tuple[str, str]]) -> dict[str, Any]:
-        spec = stored.spec
-        run = Run(
-            run=run_id(self._link.keys.prefix, stored.incarnation, "schedule", slot),
-            task=spec.task,
-            schedule=spec.name,
-            slot=slot.isoformat(),
-            revision=stored.revision,
-            kind="schedule",
-        )
-        headers = {
-            "periodic_task_name": spec.name,
-            SCHEDULE_HEADER: spec.name,
-            SLOT_HEADER: run.slot,
-            REVISION_HEADER: stored.revision,
-            KIND_HEADER: run.kind,
-        }
-        message = build(
-            self._link.app,
-            spec.task,
-            spec.args,
-            spec.kwargs,
-            run_id=run.run,
-            headers=headers,
-            options=spec.options,
-            ledgered=self._ledgered,
-        )
-        expires = spec.options.get("expires")
-        expires_at = clock.to_epoch(self._link.now()) + expires if isinstance(expires, int | float) else None
-        events.append(("run.queued", encode(run.facts(queue=message.queue, attempt=0))))
-        return {
-            "id": run.run,
-            "schedule": spec.name,
-            "ledgered": self._ledgered,
-            "commands": message.to_json(),
-            "fields": entry_fields(run, message, expires_at=expires_at),
-        }
-
-    def _script(self, items: list[dict[str, Any]]) -> list[Any]:
+    def _say(self, talk: Talk, batch: list[Item]) -> None:
         keys = self._link.keys
-        sent = [{name: value for name, value in item.items() if name != "log"} for item in items]
-        return cast(
-            "list[Any]",
-            self._link.script(
-                "dispatch",
-                [keys.schedule, keys.lock, keys.ledger, keys.events, keys.mark],
-                [
-                    TOKEN_PREFIX,
-                    CLOCK_SLACK,
-                    HARD_CAP,
-                    FIRST_CHECK,
-                    keys.run(""),
-                    keys.running(""),
-                    json.dumps(sent, ensure_ascii=False),
-                ],
-            ),
+        ledgered = "1" if self.preparation.ledgered else ""
+        constants: list[Any] = [TOKEN_PREFIX, CLOCK_SLACK, HARD_CAP, FIRST_CHECK, keys.run(""), keys.running("")]
+        constants += [self._link.broker_db, ledgered, keys.redbeat_prefix]
+        talk.say(
+            [keys.schedule, keys.lock, keys.ledger, keys.events, keys.mark, keys.dead],
+            [*constants, *(text for item in batch for text in item.arguments)],
         )
 
-    def _quarantine(self, read: _Read, error: Exception) -> None:
-        """Out of the due range, with the reason in the log and the stream; the entry itself is left as it is."""
-        self._link.client.zadd(self._link.keys.schedule, {read.key: OUT_OF_RANGE}, xx=True)
-        reason = str(error)
-        data = encode({"name": read.name, "reason": reason})
-        self._link.client.xadd(
-            self._link.keys.events,
-            {"type": "schedule.quarantined", "data": data},
-            maxlen=HARD_CAP,
-            approximate=True,
-        )
-        logger.error(
-            "Schedule %r is set aside and will not run until it is saved again: %s",
-            read.name,
-            reason,
-            extra={"schedule": read.name},
-        )
+    def _hear(self, talk: Talk, batch: list[Item], done: list[Item]) -> tuple[Outcome, str]:
+        outcome, *results = talk.hear()
+        if outcome != "ok":
+            return cast("Outcome", outcome), str(results[0])
+        for item, result in zip(batch, results, strict=True):
+            if result == 1 and item.log:
+                done.append(item)
+            elif result == -1:
+                self.preparation.set_aside(item.read, f"{item.queue!r} is a Redis key that is no queue")
+        return "ok", ""
 
-    def _report(self, outcome: str, detail: str) -> None:
+    def _report(self, outcome: Outcome) -> None:
         """One line when dispatch stops being possible, one when it is again."""
-        if outcome == self._refusal:
+        refusal = "" if outcome == "ok" else outcome
+        if refusal == self.refusal:
             return
-        if outcome == "foreign":
+        if refusal == "foreign":
             logger.error(
-                "A beat that is not Livebeat's holds the lock (%s); nothing is dispatched until it ends.", detail
+                "A beat that is not Livebeat's holds the lock (%s); nothing is dispatched until it ends.", self.detail
             )
-        elif outcome == "clock":
-            logger.error("Redis' clock stepped back by %s s; dispatch waits until it has caught up.", detail)
-        else:
+        elif not refusal:
             logger.info("Dispatching again.")
-        self._refusal = outcome
+        self.refusal = refusal

@@ -9,12 +9,12 @@ from celery import Celery
 
 from livebeat import clock
 from livebeat.connection import Link, link
+from livebeat.keys import TOKEN_PREFIX as TOKEN_PREFIX
 
 #: Milliseconds; renewed with every tick, so a beat that hangs loses it.
 LOCK_MS = 5000
 #: Seconds that a beat which was asked to hand over leaves to the others; alone, it leads again after them.
 HAND_OVER_PAUSE = 2.0
-TOKEN_PREFIX = "livebeat:"  # noqa: S105  not a secret: the name under which a beat leads
 
 Role = Literal["starting", "leader", "standby", "foreign"]
 
@@ -42,7 +42,9 @@ class LeaderLock:
         if self.role != "leader":
             self._term += 1
         keys = self._link.keys
-        self.holder = cast("str", self._link.script("lead", [keys.lock, keys.hand_over], [self.token, LOCK_MS]))
+        self.holder = cast(
+            "str", self._link.script("lead", [keys.lock, keys.hand_over, keys.no_lock], [self.token, LOCK_MS])
+        )
         if self.holder == self.token:
             self.role = "leader"
         elif not self.holder:

@@ -13,12 +13,17 @@ from celery import Celery
 from celery.beat import Scheduler
 
 from livebeat import clock
-from livebeat.beat.dispatch import AWAY, BATCH, Dispatcher
+from livebeat.beat.clockwatch import ClockWatch
+from livebeat.beat.dispatch import Dispatcher
+from livebeat.beat.heartbeat import Facts, Heartbeat
 from livebeat.beat.leader import LeaderLock
+from livebeat.beat.prepare import AWAY
 from livebeat.beat.statics import apply_statics
 from livebeat.beat.wake import LONGEST, Wake
 from livebeat.connection import Link, link
 from livebeat.delivery import Relay
+from livebeat.delivery.installation import installed
+from livebeat.message import verify
 from livebeat.seedfile import Seeding
 from livebeat.store import ScheduleStore
 
@@ -46,10 +51,13 @@ class LiveBeatScheduler(Scheduler):
         self._lock = LeaderLock(self._link)
         self._dispatcher = Dispatcher(self._link, self._store)
         self._relay = Relay(self._link)
+        self._heartbeat = Heartbeat(self._link)
         self._wake = Wake(self._link)
+        self._clock = ClockWatch(self._link)
         self._seeding = self._seed_of(app)
         self._next_duty = 0.0
         self._away = False
+        self._verified = False
         super().__init__(app, **kwargs)
         self.max_interval = LONGEST
 
@@ -63,13 +71,18 @@ class LiveBeatScheduler(Scheduler):
 
     def tick(self, *_: Any, **__: Any) -> float:
         """Dispatch what is due and sleep until more is, or a schedule changes. Never raises for a Redis away."""
+        started = clock.monotonic()
         try:
+            if not self._verified:
+                verify(self._link)
+                self._verified = True
             self._wake.listen()
             role = self._lock.role
             if self._lock.keep() != role:
                 self._role_changed(role)
             busy = self._dispatch()
             self._duties()
+            self._heartbeat.beat(self._lock.role, self._lock.token, self._facts(started))
             if self._away:
                 logger.info("Redis answers again.")
                 self._away = False
@@ -89,6 +102,7 @@ class LiveBeatScheduler(Scheduler):
         the tick may be reading from is closed here.
         """
         try:
+            self._heartbeat.end()
             self._lock.resign()
         except redis.RedisError as error:
             logger.warning("The leader lock could not be released, it ends by itself: %s", error)
@@ -100,21 +114,40 @@ class LiveBeatScheduler(Scheduler):
         return f"       . schedules -> {self._link.keys.schedule}\n       . lock -> {self._link.keys.lock}"
 
     def _dispatch(self) -> bool:
-        """Dispatch one batch; returns whether more may be due at once."""
-        if self._lock.role == "foreign":
+        """Dispatch one round, or prepare a little of what comes; returns whether there may be more to do at once."""
+        now = self._link.now()
+        if self._clock.holds(clock.to_epoch(now)) or self._lock.role == "foreign":
             return False
-        overdue_by = 0.0 if self._lock.role == "leader" else STANDBY_AFTER
-        outcome, count = self._dispatcher.run_once(overdue_by=overdue_by)
-        return outcome == "ok" and count >= BATCH
+        leading = self._lock.role == "leader"
+        outcome, count = self._dispatcher.run_once(now, overdue_by=0.0 if leading else STANDBY_AFTER)
+        if outcome == "clock":
+            self._clock.behind(clock.to_epoch(now), self._dispatcher.detail)
+        if outcome != "ok":
+            return False
+        return count > 0 or (leading and self._dispatcher.prepare(now))
 
     def _duties(self) -> None:
         """What only the leader does, about once a second: the relay, and the seed file."""
-        if self._lock.role != "leader" or clock.monotonic() < self._next_duty:
+        if self._lock.role != "leader" or self._clock.held or clock.monotonic() < self._next_duty:
             return
         self._next_duty = clock.monotonic() + _DUTY_PERIOD
         self._relay.run_once()
         if self._seeding is not None:
             self._seeding.apply_if_changed()
+
+    def _facts(self, started: float) -> Facts:
+        """What this beat says of its work; `started`: when the tick did, on the monotonic clock."""
+        return Facts(
+            holds="foreign"
+            if self._lock.role == "foreign"
+            else "clock"
+            if self._clock.held
+            else self._dispatcher.refusal,
+            uncached=tuple(f"{task}: {why}" for task, why in self._dispatcher.preparation.templates.slow.items()),
+            lag_seconds=round(self._dispatcher.lag, 6),
+            unledgered="" if installed(self.app) else "livebeat.install(app) was not called",
+            tick_seconds=round(clock.monotonic() - started, 6),
+        )
 
     def _sleep(self) -> None:
         due = self._dispatcher.next_due()
@@ -122,6 +155,7 @@ class LiveBeatScheduler(Scheduler):
         if self._lock.role != "leader":
             pause = max(pause + STANDBY_AFTER, STANDBY_AFTER / 2)
         for name in filter(None, self._wake.wait(pause) if pause > 0 else ()):
+            self._dispatcher.forget(name)
             logger.info("Scheduler entry changed: %s", name)
 
     def _role_changed(self, before: str) -> None:

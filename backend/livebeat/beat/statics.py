@@ -7,6 +7,7 @@ import json
 import logging
 from typing import Any, cast
 
+import redis
 from celery import Celery
 from celery.beat import Scheduler
 
@@ -23,7 +24,11 @@ def apply_statics(app: Celery, link: Link, store: ScheduleStore) -> None:
     """Bring the store in line with the app's `beat_schedule`. An unusable entry is logged and left out."""
     keys, client = link.keys, link.client
     wanted = _wanted(app)
-    known = cast("set[str]", client.smembers(keys.statics))
+    try:
+        known = cast("set[str]", client.smembers(keys.statics))
+    except redis.ResponseError as error:
+        logger.error("beat_schedule is left out: %s is no set (%s). Delete or rename that key.", keys.statics, error)  # noqa: TRY400
+        return
     applied = cast("dict[str, str]", client.hgetall(keys.static_definitions))
     for name in known - wanted.keys():
         try:

@@ -5,8 +5,20 @@ pushed again with the same id; what comes twice is claimed once.
 """
 
 from livebeat.delivery.execution import current_slot
-from livebeat.delivery.installation import install
-from livebeat.delivery.ledger import Ledger, Run, Sent, run_state, send
+from livebeat.delivery.installation import Allows, admit, install
+from livebeat.delivery.ledger import Ledger, LedgerEntry, Run, Sent, run_state, send
 from livebeat.delivery.relay import Relay
 
-__all__ = ["Ledger", "Relay", "Run", "Sent", "current_slot", "install", "run_state", "send"]
+__all__ = [
+    "Allows",
+    "Ledger",
+    "LedgerEntry",
+    "Relay",
+    "Run",
+    "Sent",
+    "admit",
+    "current_slot",
+    "install",
+    "run_state",
+    "send",
+]

@@ -20,7 +20,7 @@ from livebeat.connection import Link
 from livebeat.delivery.lease import Leases
 from livebeat.delivery.ledger import Ledger, Run
 from livebeat.events import emit
-from livebeat.message import KIND_HEADER, REVISION_HEADER, RUN_HEADER, SCHEDULE_HEADER, SLOT_HEADER, build
+from livebeat.message import KIND_HEADER, REVISION_HEADER, RUN_HEADER, SCHEDULE_HEADER, SLOT_HEADER, Message, build
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Execution:
         ):
             logger.warning("Run %s had lost its lease before it ended; its outcome here doesn't count.", self.run.run)
 
-    def _release(self, after: float, commands: str = "", **facts: Any) -> None:
+    def _release(self, after: float, message: Message | None = None, **facts: Any) -> None:
         facts["worker"] = self._worker
         facts["until"] = clock.from_epoch(clock.to_epoch(clock.now()) + after).isoformat()
         if not self._marked:
@@ -110,16 +110,16 @@ class Execution:
             return
         self._persistently(
             lambda: self._ledger.release(
-                self.run, self._leases.owner, self._attempt, after=after, commands=commands, **facts
+                self.run, self._leases.owner, self._attempt, after=after, message=message, **facts
             )
         )
 
     def _retry(self, error: Retry) -> None:
         facts = _failure(error.exc) if isinstance(error.exc, Exception) else {"error": str(error.exc or "")}
-        commands = self._rebuilt(error.sig) if self._marked and error.sig is not None else ""
-        self._release(_seconds_until(error.when), commands, **facts)
+        message = self._rebuilt(error.sig) if self._marked and error.sig is not None else None
+        self._release(_seconds_until(error.when), message, **facts)
 
-    def _rebuilt(self, signature: Any) -> str:
+    def _rebuilt(self, signature: Any) -> Message:
         """The retried message (its retry count, perhaps other arguments) under the same id, without an ETA."""
         options = {
             name: value
@@ -132,7 +132,7 @@ class Execution:
             REVISION_HEADER: self.run.revision,
             KIND_HEADER: self.run.kind,
         }
-        message = build(
+        return build(
             self._link.app,
             signature.task,
             signature.args,
@@ -141,7 +141,6 @@ class Execution:
             headers={name: value for name, value in headers.items() if value is not None},
             options=options,
         )
-        return message.to_json()
 
     def _reject(self, error: Reject) -> None:
         if error.requeue:

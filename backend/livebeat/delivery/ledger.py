@@ -1,5 +1,7 @@
 """The ledger of unfinished messages: typed wrappers, one a script. Safe to repeat after a lost reply."""
 
+import dataclasses
+import json
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,7 +11,7 @@ from celery import Celery, current_app
 
 from livebeat.connection import Link, link
 from livebeat.events import HARD_CAP, encode
-from livebeat.message import KIND_HEADER, Message, build
+from livebeat.message import KIND_HEADER, Message, build, retagged, retagged_more
 
 #: Seconds that a claim stands without being renewed.
 LEASE = 10
@@ -45,23 +47,76 @@ class Sent:
     accepted: bool
 
 
+@dataclass(frozen=True)
+class LedgerEntry:
+    """What the ledger holds of an unfinished run. Instants are seconds."""
+
+    run: Run
+    state: str
+    attempt: int
+    pushes: int
+    lease_until: str
+    owner: str
+    pushed_at: float
+    queue: str
+    text: str
+    more: str
+    unique: str
+    expires_at: float | None
+
+    @classmethod
+    def of(cls, run_id: str, fields: Mapping[str, str]) -> "LedgerEntry":
+        """The entry of a hash; a run that was only pushed, once, has no field for what that implies."""
+        facts = json.loads(fields["facts"])
+        run = Run(run_id, **{f.name: facts.get(f.name) for f in dataclasses.fields(Run) if f.name != "run"})
+        return cls(
+            run=run,
+            state=fields["state"],
+            attempt=int(fields.get("attempt", 0)),
+            pushes=int(fields.get("pushes", 1)),
+            lease_until=fields.get("lease_until", "0"),
+            owner=fields.get("owner", ""),
+            pushed_at=float(fields["pushed_at"]),
+            queue=fields.get("queue") or facts["queue"],
+            text=fields["text"],
+            more=fields.get("more", ""),
+            unique=fields.get("unique", ""),
+            expires_at=float(fields["expires_at"]) if fields.get("expires_at") else None,
+        )
+
+
 class Ledger:
     """The ledger of one app."""
 
     def __init__(self, link_: Link) -> None:
         self._link = link_
 
-    def accept(self, message: Message, run: Run, *, unique: str = "", expires_at: float | None = None) -> str:
-        """Enter and push a message; returns the id of the run under way: this one, or the holder of `unique`."""
-        keys = self._link.keys
-        fields = entry_fields(run, message, unique=unique, expires_at=expires_at)
-        data = encode(run.facts(queue=message.queue, attempt=0, unique=unique or None))
+    def accept(
+        self,
+        message: Message,
+        run: Run,
+        *,
+        unique: str = "",
+        expires_at: float | None = None,
+        ledgered: bool = True,
+        **facts: Any,
+    ) -> str:
+        """Enter and push a message; returns the id of the run under way: this one, or the holder of `unique`.
+
+        Not `ledgered`: it is pushed, with its event, and not entered. `facts`: what else the event is to say.
+        """
+        keys, db = self._link.keys, self._link.broker_db
+        data = encode(run.facts(queue=message.queue, attempt=0, unique=unique or None, **facts))
+        first_check = FIRST_CHECK if ledgered else ""
+        expiry = "" if expires_at is None else f"{expires_at:.3f}"
+        pushed = [message.queue, message.text, message.more_json]
+        entered = [run.schedule or "", expiry, keys.running("")]
         return cast(
             "str",
             self._link.script(
                 "accept",
                 [keys.run(run.run), keys.ledger, keys.events, keys.unique],
-                [run.run, unique, keys.run(""), FIRST_CHECK, message.to_json(), data, HARD_CAP, *fields],
+                [run.run, unique, keys.run(""), first_check, HARD_CAP, db, *pushed, data, *entered],
             ),
         )
 
@@ -80,38 +135,45 @@ class Ledger:
         keys = self._link.keys
         return cast("list[str]", self._link.script("renew", [keys.ledger], [owner, LEASE, keys.run(""), *run_ids]))
 
-    def release(self, run: Run, owner: str, attempt: int, *, after: float, commands: str = "", **facts: Any) -> bool:
-        """Give a run back; it is pushed again after `after` seconds. False where it is no longer this owner's."""
+    def release(
+        self, run: Run, owner: str, attempt: int, *, after: float, message: Message | None = None, **facts: Any
+    ) -> bool:
+        """Give a run back; after `after` seconds its message, or this new one, is pushed again.
+
+        False where it is no longer this owner's.
+        """
         keys = self._link.keys
         data = encode(run.facts(attempt=attempt, **facts))
-        arguments = [run.run, owner, attempt, after, commands, data, HARD_CAP]
+        pushed = [message.queue, message.text, message.more_json] if message else ["", "", ""]
+        arguments = [run.run, owner, attempt, after, data, HARD_CAP, *pushed]
         return bool(self._link.script("release", [keys.run(run.run), keys.ledger, keys.events], arguments))
 
     def finish(self, run: Run, owner: str, attempt: int, event: str, **facts: Any) -> bool:
         """End a run that this owner claimed. False where the lease was lost: then another execution decides."""
         return self._end(run, "owner", owner, attempt, event, facts)
 
-    def conclude(self, run: Run, fields: Mapping[str, str], event: str, **facts: Any) -> bool:
+    def conclude(self, entry: LedgerEntry, event: str, **facts: Any) -> bool:
         """End a run that nobody will finish, if its entry still is what was read. For the relay."""
-        guard = f"{fields['state']}:{fields['pushes']}"
-        return self._end(run, "guard", guard, int(fields["attempt"]), event, facts)
+        return self._end(entry.run, "guard", f"{entry.state}:{entry.pushes}", entry.attempt, event, facts)
 
-    def push_again(self, run: Run, fields: Mapping[str, str], commands: str, *, next_check: float) -> bool:
+    def push_again(self, entry: LedgerEntry, *, next_check: float) -> bool:
         """Push a run's message again, if its entry still is what was read. For the relay."""
-        keys = self._link.keys
-        data = encode(run.facts(attempt=int(fields["attempt"]), pushes=int(fields["pushes"]) + 1))
-        read = [fields[name] for name in ("state", "attempt", "pushes", "lease_until")]
+        keys, run = self._link.keys, entry.run
+        data = encode(run.facts(attempt=entry.attempt, pushes=entry.pushes + 1))
+        read = [entry.state, entry.attempt, entry.pushes, entry.lease_until]
+        pushed = [entry.queue, retagged(entry.text), retagged_more(entry.more)]
         return bool(
             self._link.script(
                 "push_again",
                 [keys.run(run.run), keys.ledger, keys.events],
-                [run.run, *read, commands, next_check, data, HARD_CAP],
+                [run.run, *read, next_check, data, HARD_CAP, self._link.broker_db, *pushed],
             )
         )
 
-    def read(self, run_id: str) -> dict[str, str]:
-        """An entry's fields; empty where the run has ended or never was."""
-        return cast("dict[str, str]", self._link.client.hgetall(self._link.keys.run(run_id)))
+    def read(self, run_id: str) -> LedgerEntry | None:
+        """A run's entry; None where the run has ended or never was."""
+        fields = cast("dict[str, str]", self._link.client.hgetall(self._link.keys.run(run_id)))
+        return LedgerEntry.of(run_id, fields) if fields else None
 
     def _end(self, run: Run, field: str, value: str, attempt: int, event: str, facts: Mapping[str, Any]) -> bool:
         keys = self._link.keys
@@ -120,39 +182,18 @@ class Ledger:
             self._link.script(
                 "finish",
                 [keys.run(run.run), keys.ledger, keys.events, keys.unique],
-                [run.run, field, value, attempt, event, data, HARD_CAP, keys.running("")],
+                [
+                    run.run,
+                    field,
+                    value,
+                    attempt,
+                    event,
+                    data,
+                    HARD_CAP,
+                    keys.running(run.schedule) if run.schedule else "",
+                ],
             )
         )
-
-
-def entry_fields(run: Run, message: Message, *, unique: str = "", expires_at: float | None = None) -> list[str]:
-    """The ledger entry's own fields as field, value, field, value … (dispatch writes the same)."""
-    fields = {
-        "task": run.task,
-        "schedule": run.schedule or "",
-        "slot": run.slot or "",
-        "revision": "" if run.revision is None else str(run.revision),
-        "kind": run.kind,
-        "parent": run.parent or "",
-        "queue": message.queue,
-        "unique": unique,
-        "expires_at": "" if expires_at is None else f"{expires_at:.3f}",
-    }
-    return [text for pair in fields.items() for text in pair]
-
-
-def run_of(run_id: str, fields: Mapping[str, str]) -> Run:
-    """The run behind an entry's fields."""
-    revision = fields.get("revision")
-    return Run(
-        run=run_id,
-        task=fields["task"],
-        schedule=fields.get("schedule") or None,
-        slot=fields.get("slot") or None,
-        revision=int(revision) if revision else None,
-        kind=fields.get("kind", "send"),
-        parent=fields.get("parent") or None,
-    )
 
 
 def send(
@@ -184,8 +225,6 @@ def send(
     return Sent(holder, holder == run.run)
 
 
-def run_state(app: Celery, run_id: str) -> dict[str, str] | None:
-    """The ledger's view of an unfinished run: state, attempt, task, schedule …; None once it has ended."""
-    fields = Ledger(link(app)).read(run_id)
-    fields.pop("commands", None)
-    return fields or None
+def run_state(app: Celery, run_id: str) -> LedgerEntry | None:
+    """The ledger's view of an unfinished run; None once it has ended."""
+    return Ledger(link(app)).read(run_id)

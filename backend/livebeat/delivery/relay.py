@@ -10,8 +10,7 @@ from typing import cast
 
 from livebeat import clock
 from livebeat.connection import Link
-from livebeat.delivery.ledger import FIRST_CHECK, MAX_ATTEMPTS, Ledger, run_of
-from livebeat.message import retagged
+from livebeat.delivery.ledger import FIRST_CHECK, MAX_ATTEMPTS, Ledger
 
 logger = logging.getLogger(__name__)
 
@@ -39,31 +38,29 @@ class Relay:
         return len(due)
 
     def _deal_with(self, run_id: str, now: float) -> None:
-        fields = self._ledger.read(run_id)
-        if not fields:
+        entry = self._ledger.read(run_id)
+        if entry is None:
             self._link.client.zrem(self._link.keys.ledger, run_id)
             return
-        run = run_of(run_id, fields)
-        attempt, pushes = int(fields["attempt"]), int(fields["pushes"])
-        if fields["state"] == "queued":
-            if fields.get("expires_at") and now > float(fields["expires_at"]):
-                self._ledger.conclude(run, fields, "run.expired", error="no worker took it before it expired")
+        if entry.state == "queued":
+            if entry.expires_at and now > entry.expires_at:
+                self._ledger.conclude(entry, "run.expired", error="no worker took it before it expired")
                 return
-            if self._is_waiting(fields["queue"]):
+            if self._is_waiting(entry.queue):
                 self._link.client.zadd(self._link.keys.ledger, {run_id: now + FIRST_CHECK}, xx=True)
                 return
-            if pushes >= MAX_PUSHES:
-                reason = f"pushed {pushes} times to {fields['queue']!r}, and no worker ever took it"
-                self._ledger.conclude(run, fields, "run.lost", error=reason)
+            if entry.pushes >= MAX_PUSHES:
+                reason = f"pushed {entry.pushes} times to {entry.queue!r}, and no worker ever took it"
+                self._ledger.conclude(entry, "run.lost", error=reason)
                 return
-        elif fields["state"] == "running" and attempt >= MAX_ATTEMPTS:
-            reason = f"its worker vanished in attempt {attempt} of {MAX_ATTEMPTS} ({fields.get('owner', '')})"
-            self._ledger.conclude(run, fields, "run.lost", error=reason)
-            logger.error("Run %s of %s is lost: %s", run_id, run.task, reason)
+        elif entry.state == "running" and entry.attempt >= MAX_ATTEMPTS:
+            reason = f"its worker vanished in attempt {entry.attempt} of {MAX_ATTEMPTS} ({entry.owner})"
+            self._ledger.conclude(entry, "run.lost", error=reason)
+            logger.error("Run %s of %s is lost: %s", run_id, entry.run.task, reason)
             return
-        wait = FIRST_CHECK * 2 ** min(pushes, MAX_PUSHES)
-        if self._ledger.push_again(run, fields, retagged(fields["commands"]), next_check=wait):
-            logger.info("Run %s of %s was %s; its message is pushed again.", run_id, run.task, fields["state"])
+        wait = FIRST_CHECK * 2 ** min(entry.pushes, MAX_PUSHES)
+        if self._ledger.push_again(entry, next_check=wait):
+            logger.info("Run %s of %s was %s; its message is pushed again.", run_id, entry.run.task, entry.state)
 
     def _is_waiting(self, queue: str) -> bool:
-        return bool(self._link.client.llen(queue))
+        return bool(self._link.broker.llen(queue))

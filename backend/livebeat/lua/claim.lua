@@ -7,7 +7,7 @@ local state, attempt, owner, lease_until = unpack(redis.call('HMGET', KEYS[1], '
 if not state then return {'gone', 0} end
 local now = redis.call('TIME')
 local seconds = now[1] + now[2] / 1000000
-attempt = tonumber(attempt)
+attempt = tonumber(attempt or 0)
 if state == 'running' and tonumber(lease_until) > seconds then
   if owner == ARGV[2] then return {'claimed', attempt} end
   return {'held', attempt}

@@ -1,5 +1,5 @@
 -- Remove one schedule whole, if it still is what the caller read.
--- KEYS: 1 entry hash, 2 RedBeat's index, 3 event stream
+-- KEYS: 1 entry hash, 2 RedBeat's index, 3 event stream, 4 what is set aside
 -- ARGV: 1-3 SHA-1 of definition, meta and ours as read ('' = was absent), 4 event type, 5 event data,
 --       6 wake channel, 7 schedule name, 8 stream cap
 -- Returns 1, or 0 where somebody else was first.
@@ -9,6 +9,7 @@ for i, field in ipairs({'definition', 'meta', 'livebeat'}) do
 end
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], KEYS[1])
+redis.call('HDEL', KEYS[4], ARGV[7])
 redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[8], '*', 'type', ARGV[4], 'data', ARGV[5])
 redis.call('PUBLISH', ARGV[6], ARGV[7])
 return 1

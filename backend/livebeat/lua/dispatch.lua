@@ -1,51 +1,73 @@
 -- Dispatch the due slots of several schedules: for each, if it still is what its message was built from, advance the
--- score and ours, write meta, enter the ledger, push the message and append the event; else change nothing of it.
--- KEYS: 1 RedBeat's index, 2 leader lock, 3 ledger, 4 event stream, 5 time mark
+-- score and ours, write meta, enter the ledger, push the message and append the events; else change nothing of it.
+-- KEYS: 1 RedBeat's index, 2 leader lock, 3 ledger, 4 event stream, 5 time mark, 6 what is set aside
 -- ARGV: 1 prefix of our lock tokens, 2 seconds that the clock may lie below the mark, 3 stream cap,
 --       4 seconds to a message's first check, 5 prefix of ledger entries, 6 prefix of the sets of running ids,
---       7 items (JSON): {key, score, digests, meta, livebeat, next, events = {{type, data}…}, run = {id, fields, commands,
---       schedule, ledgered}} with `run` absent where nothing is to run
--- Returns {'ok', 1 or 0 per item…}, or {'foreign', holder} / {'clock', seconds behind}: then nothing was done.
+--       7 databases (see push.lua), 8 '1' where messages go through the ledger,
+--       9 prefix of entries, then for each schedule: entry key, score, definition and ours as read ('' = absent), new
+--       meta ('' = leave) and ours, new score, run id ('' = nothing to run), queue, message, facts of the run (the data
+--       of its event), and what is rare ('' or JSON): {events = {{type, data}…}, more = further commands (see push.lua),
+--       expires_at = seconds}
+-- Returns {'ok', for each 1 done, 0 no longer as it was read, -1 its queue is no queue}, or {'foreign', holder} or
+-- {'clock', seconds behind}: then nothing was done.
+-- include push.lua
+local FIRST, WIDTH = 10, 12
 local holder = redis.call('GET', KEYS[2])
 if holder and string.sub(holder, 1, #ARGV[1]) ~= ARGV[1] then return {'foreign', holder} end
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local mark = tonumber(redis.call('GET', KEYS[5]) or '0')
 if now < mark - ARGV[2] then return {'clock', string.format('%.3f', mark - now)} end
-if now > mark then redis.call('SET', KEYS[5], string.format('%.6f', now)) end
+local stamp = string.format('%.6f', now)
+if now > mark then redis.call('SET', KEYS[5], stamp) end
+local cap, first_check, db, ledgered = ARGV[3], now + ARGV[4], ARGV[7], ARGV[8] == '1'
 
-local function unchanged(item)
-  local score = redis.call('ZSCORE', KEYS[1], item.key)
-  if not score or tonumber(score) ~= item.score then return false end
-  for i, field in ipairs({'definition', 'meta', 'livebeat'}) do
-    local value = redis.call('HGET', item.key, field)
-    if (value and redis.sha1hex(value) or '') ~= item.digests[i] then return false end
-  end
-  return true
+local nothing = {}
+local function tell(kind, data)
+  redis.call('XADD', KEYS[4], 'MAXLEN', '~', cap, '*', 'type', kind, 'data', data)
+end
+
+local usable = {[''] = true}
+for at = FIRST, #ARGV, WIDTH do
+  local queue = ARGV[at + 8]
+  if usable[queue] == nil then usable[queue] = pushable(db, queue) end
 end
 
 local reply = {'ok'}
-for _, item in ipairs(cjson.decode(ARGV[7])) do
-  if unchanged(item) then
-    redis.call('HSET', item.key, 'livebeat', item.livebeat)
-    if item.meta ~= '' then redis.call('HSET', item.key, 'meta', item.meta) end
-    redis.call('ZADD', KEYS[1], item.next, item.key)
-    local run = item.run
-    if run and redis.call('EXISTS', ARGV[5] .. run.id) == 0 then
-      if run.ledgered then
-        redis.call('HSET', ARGV[5] .. run.id, 'state', 'queued', 'attempt', 0, 'pushes', 1, 'lease_until', 0,
-          'commands', run.commands, 'accepted_at', string.format('%.6f', now), unpack(run.fields))
-        redis.call('ZADD', KEYS[3], now + ARGV[4], run.id)
-        redis.call('SADD', ARGV[6] .. run.schedule, run.id)
-      end
-      for _, command in ipairs(cjson.decode(run.commands)) do redis.call(unpack(command)) end
-    end
-    for _, event in ipairs(item.events) do
-      redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[3], '*', 'type', event[1], 'data', event[2])
-    end
-    table.insert(reply, 1)
+for at = FIRST, #ARGV, WIDTH do
+  local key, score, definition, ours, new_meta, new_ours, new_score, run, queue, text, facts, rare =
+    unpack(ARGV, at, at + WIDTH - 1)
+  local found = redis.call('ZSCORE', KEYS[1], key)
+  local read = found and redis.pcall('HMGET', key, 'definition', 'livebeat')
+  if not found or tonumber(found) ~= tonumber(score) or (read[1] or '') ~= definition or (read[2] or '') ~= ours then
+    reply[#reply + 1] = 0
+  elseif not usable[queue] then
+    reply[#reply + 1] = -1
   else
-    table.insert(reply, 0)
+    if new_meta ~= '' then
+      redis.call('HSET', key, 'meta', new_meta, 'livebeat', new_ours)
+    else
+      redis.call('HSET', key, 'livebeat', new_ours)
+    end
+    redis.call('ZADD', KEYS[1], new_score, key)
+    rare = rare ~= '' and cjson.decode(rare) or nothing
+    for _, event in ipairs(rare.events or nothing) do
+      tell(event[1], event[2])
+      if string.find(event[1], 'schedule.', 1, true) == 1 then redis.call('HDEL', KEYS[6], string.sub(key, #ARGV[9] + 1)) end
+    end
+    if run ~= '' and redis.call('EXISTS', ARGV[5] .. run) == 0 then
+      if ledgered then
+        redis.call('HSET', ARGV[5] .. run, 'state', 'queued', 'pushed_at', stamp, 'text', text, 'facts', facts)
+        for _, field in ipairs({'more', 'expires_at'}) do
+          if rare[field] then redis.call('HSET', ARGV[5] .. run, field, rare[field]) end
+        end
+        redis.call('ZADD', KEYS[3], first_check, run)
+        redis.call('SADD', ARGV[6] .. string.sub(key, #ARGV[9] + 1), run)
+      end
+      push(db, queue, text, rare.more or '')
+      tell('run.queued', facts)
+    end
+    reply[#reply + 1] = 1
   end
 end
 return reply

@@ -1,6 +1,9 @@
 -- Take or keep the leader lock, or give it up where somebody asked for that.
--- KEYS: 1 lock, 2 request to hand over; ARGV: 1 own token, 2 milliseconds
+-- KEYS: 1 lock, 2 request to hand over, 3 where a key is put that lies in the lock's place and is no lock
+-- ARGV: 1 own token, 2 milliseconds
 -- Returns the holder afterwards: ARGV[1], another Livebeat's token, a foreign one, or '' where we just gave it up.
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'string' and kind ~= 'none' then redis.call('RENAME', KEYS[1], KEYS[3]) end
 local holder = redis.call('GET', KEYS[1])
 if holder == ARGV[1] and redis.call('GET', KEYS[2]) == ARGV[1] then
   redis.call('DEL', KEYS[1], KEYS[2])

@@ -1,14 +1,17 @@
 -- Push a run's message again, if its ledger entry still is what the relay read.
 -- KEYS: 1 ledger entry of the run, 2 ledger, 3 event stream
--- ARGV: 1 run id, 2 state, 3 attempt, 4 pushes and 5 lease end as read, 6 commands (JSON, fresh delivery tag),
---       7 seconds to the next check, 8 event data, 9 stream cap
+-- ARGV: 1 run id, 2 state, 3 attempt, 4 pushes and 5 lease end as read, 6 seconds to the next check, 7 event data,
+--       8 stream cap, 9 databases, 10 queue, 11 message with a fresh delivery tag, 12 further commands (see push.lua)
 -- Returns 1, or 0 where the entry has moved on.
+-- include push.lua
 local entry = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'pushes', 'lease_until')
-for i = 1, 4 do if entry[i] ~= ARGV[1 + i] then return 0 end end
+local fresh = {false, '0', '1', '0'} -- what an entry says by not saying it
+for i = 1, 4 do if (entry[i] or fresh[i]) ~= ARGV[1 + i] then return 0 end end
 local now = redis.call('TIME')
 local seconds = now[1] + now[2] / 1000000
-redis.call('HSET', KEYS[1], 'state', 'queued', 'pushes', ARGV[4] + 1, 'owner', '', 'lease_until', 0, 'commands', ARGV[6])
-redis.call('ZADD', KEYS[2], seconds + ARGV[7], ARGV[1])
-for _, command in ipairs(cjson.decode(ARGV[6])) do redis.call(unpack(command)) end
-redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[9], '*', 'type', 'run.requeued', 'data', ARGV[8])
+redis.call('HSET', KEYS[1], 'state', 'queued', 'pushes', ARGV[4] + 1, 'owner', '', 'lease_until', 0,
+  'pushed_at', string.format('%.6f', seconds), 'text', ARGV[11])
+redis.call('ZADD', KEYS[2], seconds + ARGV[6], ARGV[1])
+push(ARGV[9], ARGV[10], ARGV[11], ARGV[12])
+redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[8], '*', 'type', 'run.requeued', 'data', ARGV[7])
 return 1

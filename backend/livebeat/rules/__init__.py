@@ -6,6 +6,8 @@ Instants are aware UTC datetimes, in and out; a time zone is only a rule for fin
 from livebeat.rules.cron import Cron
 from livebeat.rules.describe import describe
 from livebeat.rules.interval import Interval
+from livebeat.rules.once import Once
 from livebeat.rules.recurrence import Recurrence, from_json
+from livebeat.rules.rrule import RRule
 
-__all__ = ["Cron", "Interval", "Recurrence", "describe", "from_json"]
+__all__ = ["Cron", "Interval", "Once", "RRule", "Recurrence", "describe", "from_json"]

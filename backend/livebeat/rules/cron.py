@@ -8,10 +8,9 @@ instants in a gap and has them twice in a repeat.
 from bisect import bisect_right
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
-from zoneinfo import ZoneInfo
 
 from celery.schedules import ParseException, crontab_parser
 
@@ -21,6 +20,7 @@ from livebeat.rules.zone import gap_end, instants, zone
 
 _FIELDS = (("minute", 60, 0), ("hour", 24, 0), ("day_of_month", 31, 1), ("month_of_year", 12, 1), ("day_of_week", 7, 0))
 _LONGEST_MONTH = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_MINUTE = timedelta(minutes=1)
 _DAY = timedelta(days=1)
 #: A 29 February on a given weekday comes back within 40 years, also across a century without a leap year.
 _HORIZON_YEARS = 41
@@ -94,15 +94,27 @@ class Cron(Recurrence):
     def next_after(self, instant: datetime) -> datetime | None:
         fields = _parse(self.expression)
         tz = zone(self.timezone or "UTC")
-        # A repeat can bring the clock back over midnight, so the day before may still have instants to come.
-        day: date | None = instant.astimezone(tz).date() - _DAY
+        day = instant.astimezone(tz).date()
+        if _day(day, tz).midnight > instant:
+            day -= _DAY  # the clock will be set back over midnight: the day before has instants to come
         last_year = instant.year + _HORIZON_YEARS
-        while (day := _matching_day(fields, day, last_year)) is not None:
-            found = _first_in_day(fields, day, tz, instant)
+        while (match := _matching_day(fields, day, last_year)) is not None:
+            found = _first_in_day(fields, match, tz, instant)
             if found is not None:
                 return found
-            day += _DAY
+            day = match + _DAY
         return None
+
+    def count(self, after: datetime, until: datetime) -> int:
+        """How many due instants lie in (after, until]: by whole days, so years cost little."""
+        fields = _parse(self.expression)
+        tz = zone(self.timezone or "UTC")
+        # A day more at both ends, where clocks may be set back over midnight.
+        found, day, last = 0, after.astimezone(tz).date() - _DAY, until.astimezone(tz).date() + _DAY
+        while (match := _matching_day(fields, day, last.year)) is not None and match <= last:
+            found += _count_in_day(fields, match, tz, after, until)
+            day = match + _DAY
+        return found
 
     def resolved(self, default_zone: str, anchor: datetime) -> "Cron":
         return self if self.timezone else Cron(self.expression, default_zone)
@@ -125,9 +137,9 @@ class Cron(Recurrence):
         return f"<crontab: {self.expression} (m/h/dM/MY/d)>"
 
 
-def _matching_day(fields: _Fields, day: date | None, last_year: int) -> date | None:
+def _matching_day(fields: _Fields, day: date, last_year: int) -> date | None:
     """The first day from `day` on that the rule's three day fields accept; None past `last_year`."""
-    while day is not None and day.year <= last_year:
+    while day.year <= last_year:
         if day.month not in fields.months:
             day = day.replace(day=1) + timedelta(days=monthrange(day.year, day.month)[1])
         elif day.day in fields.days and day.isoweekday() % 7 in fields.weekdays:
@@ -137,18 +149,39 @@ def _matching_day(fields: _Fields, day: date | None, last_year: int) -> date | N
     return None
 
 
-def _first_in_day(fields: _Fields, day: date, tz: ZoneInfo, after: datetime) -> datetime | None:
-    midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001  a wall-clock reading, zone added below
-    offset = midnight.replace(tzinfo=tz).utcoffset()
-    if offset is None or offset != (midnight + _DAY).replace(tzinfo=tz).utcoffset():
-        return min((at for at in _instants_of_changing_day(fields, midnight, tz) if at > after), default=None)
-    start = (midnight - offset).replace(tzinfo=UTC)
-    elapsed = (after - start) // timedelta(minutes=1)  # whole minutes of this day that are over
-    index = bisect_right(fields.minutes_of_day, elapsed)
+class _Day(NamedTuple):
+    """`midnight`: its last one. `start`: the same for a day of 24 hours, None where clocks are changed on that day."""
+
+    midnight: datetime
+    start: datetime | None
+
+
+@lru_cache(maxsize=1024)
+def _day(day: date, tz: tzinfo) -> _Day:
+    wall = datetime(day.year, day.month, day.day)  # noqa: DTZ001  a wall-clock reading, zone added below
+    midnight = wall.replace(tzinfo=tz, fold=1).astimezone(UTC)
+    offsets = {at.replace(tzinfo=tz, fold=fold).utcoffset() for at in (wall, wall + _DAY) for fold in (0, 1)}
+    return _Day(midnight, midnight if len(offsets) == 1 else None)
+
+
+def _first_in_day(fields: _Fields, day: date, tz: tzinfo, after: datetime) -> datetime | None:
+    start = _day(day, tz).start
+    if start is None:
+        return min((at for at in _instants_of_changing_day(fields, day, tz) if at > after), default=None)
+    index = bisect_right(fields.minutes_of_day, (after - start) // _MINUTE)
     return start + timedelta(minutes=fields.minutes_of_day[index]) if index < len(fields.minutes_of_day) else None
 
 
-def _instants_of_changing_day(fields: _Fields, midnight: datetime, tz: ZoneInfo) -> set[datetime]:
+def _count_in_day(fields: _Fields, day: date, tz: tzinfo, after: datetime, until: datetime) -> int:
+    start = _day(day, tz).start
+    if start is None:
+        return sum(after < at <= until for at in _instants_of_changing_day(fields, day, tz))
+    low, high = (bisect_right(fields.minutes_of_day, (at - start) // _MINUTE) for at in (after, until))
+    return high - low
+
+
+def _instants_of_changing_day(fields: _Fields, day: date, tz: tzinfo) -> set[datetime]:
+    midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001  a wall-clock reading
     found: set[datetime] = set()
     for minute in fields.minutes_of_day:
         wall = midnight + timedelta(minutes=minute)

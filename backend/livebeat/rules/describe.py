@@ -8,16 +8,11 @@ from celery.schedules import crontab_parser
 from livebeat.errors import Language
 from livebeat.rules.cron import Cron
 from livebeat.rules.interval import Interval
+from livebeat.rules.once import Once
 from livebeat.rules.recurrence import Recurrence
+from livebeat.rules.rrule import RRule
+from livebeat.rules.rrule_words import MONTHS, WEEKDAYS, rrule_in_words
 
-_WEEKDAYS = {
-    "ko": ("일요일", "월요일", "화요일", "수요일", "목요일", "금요일", "토요일"),
-    "en": ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"),
-}
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
 _MOST_TIMES = 6
 
 
@@ -36,6 +31,12 @@ def describe(rule: Recurrence, language: Language = "ko") -> str:
         return _interval(rule, language)
     if isinstance(rule, Cron):
         return _cron(rule.expression, language)
+    if isinstance(rule, RRule):
+        is_whole = rule.dtstart is not None and rule.parts.has_times
+        return rrule_in_words(rule.parts.filled(rule.start) if is_whole else rule.parts, language)
+    if isinstance(rule, Once):
+        at = rule.at.isoformat(sep=" ").replace("+00:00", " UTC")
+        return f"{at}에 한 번" if language == "ko" else f"once, {at}"
     return str(rule)
 
 
@@ -82,13 +83,13 @@ def _days(day: str, month: str, weekday: str, language: Language) -> str:
     parts = []
     if month != "*":
         months = _numbers(month, 12, 1)
-        parts.append(_list(months, "월") if ko else "in " + ", ".join(_MONTHS[m - 1] for m in months))
+        parts.append(_list(months, "월") if ko else "in " + ", ".join(MONTHS[m - 1] for m in months))
     if day != "*":
         days = _numbers(day, 31, 1)
         prefix = "" if month != "*" else "매월 "
         parts.append(prefix + _list(days, "일") if ko else f"on day {_list(days, '')} of the month")
     if weekday != "*":
-        names = ", ".join(_WEEKDAYS[language][w] for w in _numbers(weekday, 7, 0))
+        names = ", ".join(WEEKDAYS[language][w - 1] for w in _numbers(weekday, 7, 0))
         only = bool(parts)
         if ko:
             parts.append(f"중 {names}에만" if only else f"매주 {names}")

@@ -45,6 +45,10 @@ class Interval(Recurrence):
         slot = anchor + steps * self.every
         return slot if steps >= 1 and slot > after else None
 
+    def count(self, after: datetime, until: datetime) -> int:
+        anchor = self.anchor or _EPOCH
+        return max((until - anchor) // self.every, 0) - max((after - anchor) // self.every, 0)
+
     def has(self, instant: datetime) -> bool:
         """Whether the instant is the anchor or one of its slots."""
         return not (instant - (self.anchor or _EPOCH)) % self.every

@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, ClassVar
 
 from livebeat.errors import SpecError
+
+#: Instants that are counted one by one at most.
+COUNTED = 1_000
 
 
 class Recurrence:
@@ -18,6 +22,11 @@ class Recurrence:
         super().__init_subclass__(**kwargs)
         Recurrence.kinds[cls.kind] = cls
 
+    @property
+    def anchor(self) -> datetime | None:
+        """The instant that it counts from; None where it counts from none, or that was left open."""
+        return None
+
     def next_after(self, instant: datetime) -> datetime | None:
         """The first due instant strictly after `instant`; None where there is none."""
         raise NotImplementedError
@@ -25,6 +34,12 @@ class Recurrence:
     def resolved(self, default_zone: str, anchor: datetime) -> "Recurrence":
         """The same rule with what it left open filled in: its zone, or the instant that it counts from."""
         raise NotImplementedError
+
+    def going_on(self, kept: "Recurrence | None", default_zone: str, anchor: datetime) -> "Recurrence":
+        """The rule resolved; `kept` itself, with the anchor that it has, where that is this rule filled in."""
+        if kept is not None and kept.anchor is not None and self.resolved(default_zone, kept.anchor) == kept:
+            return kept
+        return self.resolved(default_zone, anchor)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; `from_json` gives an equal rule."""
@@ -49,6 +64,11 @@ class Recurrence:
     def between(self, after: datetime, until: datetime) -> list[datetime]:
         """The due instants in (after, until], in order."""
         return list(self.walk(after, until))
+
+    def count(self, after: datetime, until: datetime) -> int | None:
+        """How many due instants lie in (after, until]; None where they are more than `COUNTED` and each costs."""
+        found = sum(1 for _ in islice(self.walk(after, until), COUNTED + 1))
+        return found if found <= COUNTED else None
 
     def latest(self, after: datetime, until: datetime) -> datetime | None:
         """The last due instant in (after, until]; None where there is none.

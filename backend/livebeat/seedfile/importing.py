@@ -12,6 +12,7 @@ from celery import Celery
 
 from livebeat.cadence import Progress
 from livebeat.connection import Link, link
+from livebeat.delivery import admit
 from livebeat.entry import StoredSchedule
 from livebeat.errors import LivebeatError, RevisionConflictError, ScheduleExistsError, ScheduleNotFoundError, SpecError
 from livebeat.seedfile.persistent import Candidate
@@ -56,10 +57,11 @@ def _step(at: Link, store: ScheduleStore, candidate: Candidate, change: bool) ->
     if spec is None:
         return Step(name, "skip", problem=candidate.problem)
     try:
+        admit(at.app, spec)
         live = store.get(name)
     except ScheduleNotFoundError:
         return Step(name, "create", spec, candidate.progress, next_at=_first_slot(at, spec, candidate.progress))
-    except SpecError as error:  # a name that can't be used, or what lies under it can't be read
+    except SpecError as error:  # it may not be scheduled, its name can't be used, or what lies there can't be read
         return Step(name, "skip", problem=error)
     if is_as(live, spec, at):
         return Step(name, "same", spec, live=live, next_at=live.next_at)

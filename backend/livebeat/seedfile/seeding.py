@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from livebeat.connection import Link
+from livebeat.delivery import admit
 from livebeat.entry import StoredSchedule
-from livebeat.errors import NameRefusedError, ScheduleNotFoundError, SeedFileError, SpecError
+from livebeat.errors import ScheduleNotFoundError, SeedFileError, SpecError
 from livebeat.rules import Interval
 from livebeat.seedfile.parsing import parse, unusable
 from livebeat.spec import ScheduleSpec
@@ -73,7 +74,7 @@ class Seeding:
         """
         text, modified_at = read_text(self._path)
         specs = parse(text, self._path)
-        self._refuse_names(specs)
+        self._refuse_inadmissible(specs)
         last = cast("dict[str, str]", self._link.client.hgetall(self._link.keys.seed))
         mark = {"hash": hashlib.sha256(text.encode()).hexdigest(), "mtime": modified_at}
         mark["host"] = socket.gethostname()
@@ -115,11 +116,12 @@ class Seeding:
                 found[name] = "edited"
         return found
 
-    def _refuse_names(self, specs: dict[str, ScheduleSpec]) -> None:
-        for name in specs:
+    def _refuse_inadmissible(self, specs: dict[str, ScheduleSpec]) -> None:
+        for name, spec in specs.items():
             try:
                 self._link.keys.entry(name)
-            except NameRefusedError as error:
+                admit(self._link.app, spec)
+            except SpecError as error:
                 raise unusable(self._path, name, error) from None
 
     def _is_older_copy(self, before: dict[str, Any], mark: dict[str, Any]) -> bool:
@@ -195,8 +197,8 @@ def read_text(path: Path) -> tuple[str, float]:
 
 def is_as(live: StoredSchedule, spec: ScheduleSpec, link: Link) -> bool:
     """Whether the live schedule is what `spec` says, its pause aside."""
-    rule = spec.recurrence.resolved(link.zone, link.now())
     kept = live.spec.recurrence
+    rule = spec.recurrence.going_on(kept, link.zone, link.now())
     if isinstance(rule, Interval) and isinstance(kept, Interval) and rule.every == kept.every:
         rule = kept
     return live.spec == spec.with_changes(recurrence=rule, enabled=live.spec.enabled)

@@ -22,7 +22,7 @@ from app.domains.velog.queries import user_exists
 from app.history.models import Run
 from app.history.queries import run_by_id
 from app.history.unrecorded import unrecorded_run
-from livebeat import clock, run_state, send
+from livebeat import LedgerEntry, clock, run_state, send
 
 router = APIRouter(prefix="/stats", tags=["stats"], route_class=OrmRoute)
 
@@ -72,7 +72,7 @@ def refresh_state(request_id: str) -> dict[str, Any]:
     run = run_by_id(request_id) if request_id.isprintable() else None
     if run is None:  # the recorder may be a moment behind
         live = run_state(celery_app, request_id)
-        if live is not None and live.get("task") == TASK:
+        if live is not None and live.run.task == TASK:
             return _of_ledger(request_id, live)
         of = redis_link()
         run = unrecorded_run(of.client, of.keys, request_id)
@@ -100,15 +100,15 @@ def _of_row(run: Run) -> dict[str, Any]:
     }
 
 
-def _of_ledger(request_id: str, live: dict[str, str]) -> dict[str, Any]:
+def _of_ledger(request_id: str, live: LedgerEntry) -> dict[str, Any]:
     return {
         "requestId": request_id,
-        "userId": _user(live.get("unique")),
-        "status": live["state"],
-        "requestedAt": clock.from_epoch(float(live["accepted_at"])) if "accepted_at" in live else None,
+        "userId": _user(live.unique),
+        "status": live.state,
+        "requestedAt": clock.from_epoch(live.pushed_at),
         "startedAt": None,
         "finishedAt": None,
-        "attempt": int(live["attempt"]),
+        "attempt": live.attempt,
         "reason": None,
         "result": None,
     }

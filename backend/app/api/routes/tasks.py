@@ -44,8 +44,8 @@ def task(task_id: str) -> dict[str, Any]:
         return _told(recorded)
     live = run_state(celery_app, task_id)  # the recorder may be a moment behind
     if live is not None:
-        status = _CELERY_STATES[State(live["state"])]
-        return {**_pending(task_id), "status": status, "task": live["task"], "state": live["state"]}
+        status = _CELERY_STATES[State(live.state)]
+        return {**_pending(task_id), "status": status, "task": live.run.task, "state": live.state}
     of = redis_link()
     unrecorded = unrecorded_run(of.client, of.keys, task_id)
     newest = unrecorded if unrecorded is not None and _status(unrecorded) in _READY else recorded or unrecorded

@@ -1,15 +1,8 @@
-"""`python -m livebeat`: bring schedules in from another scheduler's file, or from a `schedules.json`.
+"""`livebeat import-beat` and `import-file`: bring schedules in from another scheduler's file, or a `schedules.json`.
 
-Both commands only show what they would do, unless `--apply` says to do it. Nothing is ever removed.
-
-Exit status: 0 everything in the file is in the store, or could be; 1 the file, the app or its Redis can't be used, and
-nothing was changed unless the message says otherwise; 2 wrong usage; 3 done, but some entries need a look: they can't
-come over, are left as they are, or may not mean what they seem to.
+Both only show what they would do, unless `--apply` says to do it. Nothing is ever removed.
 """
 
-import argparse
-import locale
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -17,12 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import redis
 from celery import Celery
-from celery.app.utils import find_app
 
+from livebeat.cli.output import DONE, LOOK, write
 from livebeat.connection import link
-from livebeat.errors import Language, LivebeatError
+from livebeat.errors import Language
 from livebeat.rules import describe
 from livebeat.rules.zone import zone
 from livebeat.seedfile import parse
@@ -30,8 +22,6 @@ from livebeat.seedfile.doubts import day_doubts
 from livebeat.seedfile.importing import Step, apply, plan
 from livebeat.seedfile.persistent import Candidate, read_persistent
 from livebeat.seedfile.seeding import read_text
-
-DONE, FAILED, WRONG_USAGE, LOOK = 0, 1, 2, 3
 
 _WORDS: dict[Language, dict[str, str]] = {
     "en": {
@@ -48,8 +38,6 @@ _WORDS: dict[Language, dict[str, str]] = {
         "dry": "Nothing was changed. Do it with --apply.",
         "applied": "Done.",
         "empty": "The file holds no schedules.",
-        "no_app": "The Celery app {app} can't be loaded: {error}",
-        "no_redis": "Redis does not answer: {error}",
         "partly": "Some may have been written; the same command goes on from there.",
     },
     "ko": {
@@ -66,20 +54,14 @@ _WORDS: dict[Language, dict[str, str]] = {
         "dry": "아무것도 변경하지 않았습니다. 적용하려면 --apply를 붙이세요.",
         "applied": "완료했습니다.",
         "empty": "파일에 스케줄이 없습니다.",
-        "no_app": "Celery 앱 {app}을(를) 불러올 수 없습니다: {error}",
-        "no_redis": "Redis가 응답하지 않습니다: {error}",
         "partly": "일부는 저장되었을 수 있습니다. 같은 명령을 다시 실행하면 이어집니다.",
     },
 }
 _SIGNS = {"create": "+", "change": "~", "same": "=", "left": "!", "skip": "!"}
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    top = argparse.ArgumentParser(
-        prog="python -m livebeat", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+def add_parsers(commands: Any) -> list[Any]:
+    """The two commands' own arguments; returns their parsers."""
     beat = commands.add_parser(
         "import-beat",
         help="from the file of Celery's PersistentScheduler (celerybeat-schedule)",
@@ -97,41 +79,12 @@ def parser() -> argparse.ArgumentParser:
     )
     for command in (beat, file):
         command.add_argument("file", metavar="FILE", type=Path)
-        command.add_argument("-A", "--app", required=True, help="the Celery app, as for celery -A")
         command.add_argument("--apply", action="store_true", help="do it; without this it is only shown")
-        command.add_argument("--lang", choices=("ko", "en"), help="language; without it the locale's")
-    return top
+    return [beat, file]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status."""
-    options = parser().parse_args(arguments)
-    language: Language = options.lang or ("ko" if (locale.getlocale()[0] or "").startswith("ko") else "en")
-    words = _WORDS[language]
-    try:
-        app = _load(options.app)
-    except Exception as error:  # the app's own code runs here
-        sys.stderr.write(words["no_app"].format(app=options.app, error=f"{type(error).__name__}: {error}") + "\n")
-        return FAILED
-    try:
-        return _run(app, options, language)
-    except LivebeatError as error:
-        sys.stderr.write(error.text(language) + "\n")
-    except redis.RedisError as error:
-        sys.stderr.write(
-            words["no_redis"].format(error=error) + (f" {words['partly']}" if options.apply else "") + "\n"
-        )
-    return FAILED
-
-
-def _load(name: str) -> Celery:
-    found: Celery = find_app(name)  # looks in the working folder, too, as celery -A does
-    found.loader.import_default_modules()
-    found.finalize(auto=True)
-    return found
-
-
-def _run(app: Celery, options: Any, language: Language) -> int:
+def run(app: Celery, options: Any, language: Language) -> int:
+    """`import-beat` and `import-file`; returns the exit status."""
     doubts: dict[str, str] = {}
     if options.command == "import-beat":
         candidates = read_persistent(options.file, link(app).zone)
@@ -148,7 +101,7 @@ def _run(app: Celery, options: Any, language: Language) -> int:
         steps = apply(app, steps, by=options.file.name)
     now = link(app).now()
     for line in _report(app, steps, doubts, now, language, applied=options.apply):
-        sys.stdout.write(f"{line}\n")
+        write(line)
     return LOOK if doubts or any(step.action in {"left", "skip"} for step in steps) else DONE
 
 

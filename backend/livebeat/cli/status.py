@@ -1,0 +1,170 @@
+"""`livebeat status`: who leads, what waits, what is set aside and why. Answers whatever else is broken but Redis."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime, tzinfo
+from typing import Any
+
+from celery import Celery
+
+from livebeat.cli.output import DONE, LOOK, plain, write
+from livebeat.cli.state import State, read_state
+from livebeat.errors import Language
+from livebeat.rules.zone import zone
+
+SHOWN = 20
+
+_WORDS: dict[Language, dict[str, str]] = {
+    "en": {
+        "leader": "leader: {host}, process {pid}, term {term}, last tick {age:.1f} s ago",
+        "quiet": "leader: {token} (no heartbeat)",
+        "no_leader": "leader: none. Start one with celery beat.",
+        "foreign": "leader: FOREIGN, {token}. It is not Livebeat's; nothing is dispatched until it ends.",
+        "standby": "standby: {host}, process {pid}, last tick {age:.1f} s ago",
+        "silent": "silent: {host}, process {pid}, {role}, no tick for {age:.0f} s",
+        "holds": "dispatch: HELD ({holds}) by {host}, process {pid}",
+        "foreign_hold": "a beat that is not Livebeat's has the lock",
+        "clock_hold": "Redis' clock stepped back; it goes on once the clock has caught up",
+        "schedules": "schedules: {schedules} ({paused} paused, {finished} finished, {aside} set aside)",
+        "next": "next due: {at} {name}",
+        "overdue": "OVERDUE: {count}, the oldest since {at} {name}",
+        "ledger": "ledger: {ledger} unfinished runs",
+        "unledgered": "ledger: off ({reason})",
+        "uncached": "slow path: messages are built one by one ({reason})",
+        "events": "event stream: {events} entries",
+        "mark": "clock: newest dispatch {at}",
+        "ahead": "CLOCK: the newest dispatch, {at}, lies {seconds:.3f} s ahead of Redis' clock; dispatch waits for it",
+        "aside": "set aside: {name}: {reason}",
+        "more": "… and {count} more",
+        "unreadable": "UNREADABLE: {key}: {error}",
+        "none": "none",
+    },
+    "ko": {
+        "leader": "리더: {host}, 프로세스 {pid}, 임기 {term}, 마지막 동작 {age:.1f}초 전",
+        "quiet": "리더: {token} (하트비트 없음)",
+        "no_leader": "리더: 없음. celery beat로 시작하세요.",
+        "foreign": "리더: 외부 Beat {token}. Livebeat가 아닙니다. 종료될 때까지 아무것도 실행하지 않습니다.",
+        "standby": "대기: {host}, 프로세스 {pid}, 마지막 동작 {age:.1f}초 전",
+        "silent": "멈춤: {host}, 프로세스 {pid}, {role}, {age:.0f}초 동안 동작 없음",
+        "holds": "실행: 보류 중 ({holds}), {host}, 프로세스 {pid}",
+        "foreign_hold": "Livebeat가 아닌 Beat가 락을 가지고 있습니다",
+        "clock_hold": "Redis 시계가 뒤로 갔습니다. 따라잡으면 다시 실행합니다",
+        "schedules": "스케줄: {schedules}개 (일시정지 {paused}, 종료 {finished}, 제외 {aside})",
+        "next": "다음 실행: {at} {name}",
+        "overdue": "지연: {count}개, 가장 오래된 것 {at} {name}",
+        "ledger": "원장: 끝나지 않은 실행 {ledger}개",
+        "unledgered": "원장: 사용 안 함 ({reason})",
+        "uncached": "느린 경로: 메시지를 하나씩 만듭니다 ({reason})",
+        "events": "이벤트 스트림: {events}건",
+        "mark": "시계: 마지막 실행 {at}",
+        "ahead": "시계: 마지막 실행 시각 {at}이 Redis 시계보다 {seconds:.3f}초 앞섭니다. 그때까지 실행을 보류합니다",
+        "aside": "제외됨: {name}: {reason}",
+        "more": "… 외 {count}개",
+        "unreadable": "읽을 수 없음: {key}: {error}",
+        "none": "없음",
+    },
+}
+
+
+def add_parser(commands: Any) -> Any:
+    """The command's own arguments; returns its parser."""
+    command = commands.add_parser(
+        "status",
+        help="who leads, what waits, what is set aside and why",
+        description="Exit status 0 all is well, 3 something needs a look (no leader, a foreign one, dispatch held, "
+        "schedules overdue or set aside), 1 Redis or the app can't be used.",
+    )
+    command.add_argument("--json", action="store_true", help="for programs")
+    return command
+
+
+def run(app: Celery, options: Any, language: Language) -> int:
+    """Print the state; returns the exit status."""
+    state = read_state(app)
+    zone_ = zone(str(app.timezone))
+    text = _as_json(state) if options.json else "\n".join(_as_text(state, zone_, _WORDS[language], language))
+    write(text)
+    return DONE if state.is_well else LOOK
+
+
+def _as_text(state: State, zone_: tzinfo, words: dict[str, str], language: Language) -> Iterable[str]:
+    yield from _beat_lines(state, words)
+    yield words["schedules"].format(
+        schedules=state.schedules, paused=state.paused, finished=state.finished, aside=len(state.set_aside)
+    )
+    if state.next_due:
+        yield words["next"].format(at=_at(state.next_due[0], zone_), name=plain(state.next_due[1]))
+    if state.overdue and state.oldest:
+        oldest, name = state.oldest
+        yield words["overdue"].format(count=state.overdue, at=_at(oldest, zone_), name=plain(name))
+    facts = state.leading
+    if facts is not None and facts.unledgered:
+        yield words["unledgered"].format(reason=facts.unledgered)
+    else:
+        yield words["ledger"].format(ledger=state.ledger)
+    if facts is not None and facts.uncached:
+        yield words["uncached"].format(reason="; ".join(facts.uncached))
+    yield words["events"].format(events=state.events)
+    if state.mark is not None:
+        ahead = (state.mark - state.now).total_seconds()
+        yield words["ahead" if state.clock_held else "mark"].format(at=_at(state.mark, zone_), seconds=ahead)
+    for name, reason in list(state.set_aside.items())[:SHOWN]:
+        yield words["aside"].format(name=plain(name), reason=plain(reason.text(language)))
+    if len(state.set_aside) > SHOWN:
+        yield words["more"].format(count=len(state.set_aside) - SHOWN)
+    for key, error in state.unreadable.items():
+        yield words["unreadable"].format(key=key, error=plain(error))
+
+
+def _beat_lines(state: State, words: dict[str, str]) -> Iterable[str]:
+    leading = state.leading
+    if state.holder is None:
+        yield words["no_leader"]
+    elif state.is_foreign:
+        yield words["foreign"].format(token=plain(state.holder))
+    elif leading is None:
+        yield words["quiet"].format(token=state.holder)
+    else:
+        term = leading.token.rpartition(":")[2]
+        yield words["leader"].format(host=leading.host, pid=leading.pid, term=term, age=state.age(leading))
+    for beat in state.beats:
+        if state.is_silent(beat):
+            yield words["silent"].format(host=beat.host, pid=beat.pid, role=beat.role, age=state.age(beat))
+        elif beat is not leading:
+            yield words["standby"].format(host=beat.host, pid=beat.pid, age=state.age(beat))
+        if beat.holds and not state.is_silent(beat):
+            holds = words.get(f"{beat.holds}_hold", beat.holds)
+            yield words["holds"].format(holds=holds, host=beat.host, pid=beat.pid)
+
+
+def _at(instant: datetime, zone_: tzinfo) -> str:
+    return f"{instant.astimezone(zone_):%Y-%m-%d %H:%M:%S}"
+
+
+def _as_json(state: State) -> str:
+    told = {
+        "well": state.is_well,
+        "now": state.now,
+        "leader": {"token": state.holder, "foreign": state.is_foreign, "ttl_seconds": state.holder_seconds},
+        "beats": [
+            {**vars(beat), "age_seconds": round(state.age(beat), 3), "silent": state.is_silent(beat)}
+            for beat in state.beats
+        ],
+        "schedules": {
+            "count": state.schedules,
+            "paused": state.paused,
+            "finished": state.finished,
+            "set_aside": {name: {"en": why.text("en"), "ko": why.text("ko")} for name, why in state.set_aside.items()},
+        },
+        "next_due": _slot(state.next_due),
+        "overdue": {"count": state.overdue, "oldest": _slot(state.oldest) if state.overdue else None},
+        "ledger": state.ledger,
+        "events": state.events,
+        "mark": state.mark,
+        "unreadable": state.unreadable,
+    }
+    return json.dumps(told, ensure_ascii=False, indent=2, default=lambda value: value.isoformat())
+
+
+def _slot(found: tuple[datetime, str] | None) -> dict[str, Any] | None:
+    return {"at": found[0], "name": found[1]} if found else None

@@ -1,0 +1,211 @@
+"""RedBeat's own code at work on schedules while our beat leads: no slot early, twice, late or lost.
+
+Time is moved by hand, for RedBeat's code and for ours alike; both write to the real server. At the end of the file real
+processes say how soon such a change counts.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import Any, NamedTuple
+
+import pytest
+from celery import Celery
+from celery.schedules import crontab, schedule
+from redbeat import RedBeatScheduler, RedBeatSchedulerEntry
+from redbeat.schedules import rrule
+
+from livebeat import Cron, Interval, RRule, ScheduleSpec, ScheduleStore, clock
+from livebeat.beat.dispatch import Dispatcher
+from livebeat.connection import link
+from support.beats import Sent, messages
+from support.engine import connect, make_app
+
+KEY = "redbeat:a"
+HALF = timedelta(seconds=0.5)
+
+
+class World:
+    """One app and its beat, at a time of our own."""
+
+    def __init__(self, app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.app, self.store = app, ScheduleStore(app)
+        self.dispatcher = Dispatcher(link(app), self.store)
+        self.now = link(app).now()
+        self.sent: list[tuple[datetime, Sent]] = []
+        self._client = connect(app.conf.redbeat_redis_url)
+        monkeypatch.setattr(app, "now", lambda: self.now.astimezone(app.timezone))
+
+    def lead(self, until: datetime) -> None:
+        """Our beat leads until then: it looks twice a second, and prepares what comes."""
+        while self.now < until:
+            due = self.dispatcher.next_due()
+            idle = clock.from_epoch(due) - self.now if due else until - self.now
+            self.now += min(max(HALF, idle - HALF), timedelta(seconds=5), max(until - self.now, HALF))
+            assert any(self.dispatcher.run_once(self.now) == ("ok", 0) for _ in range(10))
+            self.dispatcher._ahead._next_look = 0.0  # by the real clock no half second has gone by
+            assert any(not self.dispatcher.prepare(self.now) for _ in range(10))
+            self._collect()
+
+    def lead_by_stock(self, until: datetime) -> None:
+        """RedBeat's own scheduler leads until then, once a second; ours is stopped."""
+        stock = RedBeatScheduler(self.app)
+        stock.lock_key = None
+        while self.now < until:
+            self.now += 2 * HALF
+            stock.tick()
+            self._collect()
+        stock.close()
+
+    def entry(self) -> RedBeatSchedulerEntry:
+        return RedBeatSchedulerEntry.from_key(KEY, app=self.app)
+
+    def _collect(self) -> None:
+        self.sent.extend((self.now, sent) for sent in messages(self._client, "celery"))
+        self._client.delete("celery")
+
+
+class Kind(NamedTuple):
+    """A rule, its period in seconds, another rule, and how RedBeat and we say them."""
+
+    seconds: float
+    theirs: Callable[[], Any]
+    ours: Callable[[], Any]
+    other: Callable[[], Any]
+    other_seconds: float
+
+
+#: Not long ago: dateutil walks every rule from there.
+START = clock.now().replace(second=0, microsecond=0) - timedelta(hours=1)
+KINDS = {
+    "crontab": Kind(60, crontab, lambda: Cron("* * * * *"), lambda: crontab(minute="*/2"), 120),
+    "interval": Kind(20, lambda: schedule(20), lambda: Interval(seconds=20), lambda: schedule(30), 30),
+    "rrule": Kind(
+        20,
+        lambda: rrule("SECONDLY", interval=20, dtstart=START),
+        lambda: RRule("FREQ=SECONDLY;INTERVAL=20", START),
+        lambda: rrule("SECONDLY", interval=30, dtstart=START),
+        30,
+    ),
+}
+
+
+@pytest.fixture
+def world(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(make_app(redis_url), monkeypatch)
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return KINDS[request.param]
+
+
+@pytest.fixture(params=["ours", "theirs"])
+def led(request: pytest.FixtureRequest, world: World, kind: Kind) -> list[datetime]:
+    """A schedule, made by us or by RedBeat, that ours ran a few slots of; gives them."""
+    if request.param == "ours":
+        world.store.put(ScheduleSpec(name="a", task="sample.echo", recurrence=kind.ours(), args=("a",)))
+    else:
+        RedBeatSchedulerEntry("a", "sample.echo", kind.theirs(), args=["a"], app=world.app).save()
+    while len(world.sent) < 3:
+        world.lead(world.now + HALF)
+    return check(world)
+
+
+def check(world: World, late: timedelta = HALF) -> list[datetime]:
+    """The slots in order: none early, none twice, none late."""
+    slots = [sent.slot or at for at, sent in world.sent]
+    assert slots == sorted(set(slots))
+    for (at, sent), slot in zip(world.sent, slots, strict=True):
+        assert timedelta(0) <= at - slot <= late + timedelta(milliseconds=1), sent
+    return slots
+
+
+def grid(after: datetime, until: datetime, seconds: float) -> list[datetime]:
+    """Every `seconds` from `after`, which is left out, to `until`."""
+    steps = (after + timedelta(seconds=seconds * k) for k in range(1, 1000))
+    return list(takewhile(lambda at: at <= until, steps))
+
+
+@pytest.fixture(params=["between", "just before", "prepared"])
+def moment(request: pytest.FixtureRequest, world: World, led: list[datetime], kind: Kind) -> datetime:
+    """An instant between two slots, or right before the next."""
+    after = {"between": 0.5 * kind.seconds, "prepared": kind.seconds - 4, "just before": kind.seconds - 0.3}
+    world.now = max(world.now, led[-1] + timedelta(seconds=after[request.param]))
+    return world.now
+
+
+@pytest.mark.usefixtures("moment")
+def test_a_save_as_it_is(world: World, kind: Kind, led: list[datetime]) -> None:
+    world.entry().save()
+    world.lead(world.now + timedelta(seconds=3.2 * kind.seconds))
+    assert check(world) == [led[0], *grid(led[0], world.now, kind.seconds)]
+
+
+@pytest.mark.usefixtures("moment")
+@pytest.mark.parametrize("way", ["anew", "from_key"])
+def test_a_save_with_other_arguments(world: World, kind: Kind, led: list[datetime], way: str) -> None:
+    if way == "anew":
+        RedBeatSchedulerEntry("a", "sample.echo", kind.theirs(), args=["a", "new"], app=world.app).save()
+    else:
+        entry = world.entry()
+        entry.args = ["a", "new"]
+        entry.save()
+    world.lead(world.now + timedelta(seconds=3.2 * kind.seconds))
+    assert check(world) == [led[0], *grid(led[0], world.now, kind.seconds)]
+    assert [sent.arguments for _, sent in world.sent] == [("a",)] * 3 + [("a", "new")] * (len(world.sent) - 3)
+
+
+@pytest.mark.parametrize("way", ["anew", "from_key"])
+def test_a_save_with_another_rule(
+    world: World, kind: Kind, led: list[datetime], moment: datetime, way: str
+) -> None:
+    if way == "anew":
+        RedBeatSchedulerEntry("a", "sample.echo", kind.other(), args=["a"], app=world.app).save()
+    else:
+        entry = world.entry()
+        entry.schedule = kind.other()
+        entry.save()
+    world.lead(world.now + timedelta(seconds=3.2 * kind.other_seconds))
+    slots = check(world)
+    whole = led[-1] if isinstance(kind.other(), schedule) and not isinstance(kind.other(), crontab) else START
+    assert slots == [*led, *(at for at in grid_from(whole, moment, world.now, kind.other_seconds))]
+
+
+def grid_from(start: datetime, after: datetime, until: datetime, seconds: float) -> list[datetime]:
+    """The instants at `start` + k × `seconds` in (after, until]."""
+    first = start + ((after - start) // timedelta(seconds=seconds)) * timedelta(seconds=seconds)
+    return grid(first, until, seconds)
+
+
+@pytest.mark.usefixtures("moment")
+def test_delete(world: World, kind: Kind, led: list[datetime]) -> None:
+    world.entry().delete()
+    world.lead(world.now + timedelta(seconds=3.2 * kind.seconds))
+    assert check(world) == led
+    assert world.store.list() == []
+
+
+def test_reschedule(world: World, kind: Kind, led: list[datetime], moment: datetime) -> None:
+    """As in RedBeat, an interval then counts from that moment; other rules know no moment."""
+    world.entry().reschedule()
+    world.lead(world.now + timedelta(seconds=3.2 * kind.seconds))
+    start = moment if isinstance(kind.ours(), Interval) else led[-1]
+    assert check(world) == [*led, *grid(start, world.now, kind.seconds)]
+
+
+@pytest.mark.usefixtures("moment")
+def test_stock_led_for_a_while(world: World, kind: Kind, led: list[datetime]) -> None:
+    """An interval of RedBeat's counts from its last run, so it drifts by its lateness; other rules don't."""
+    world.lead_by_stock(world.now + timedelta(seconds=3.2 * kind.seconds))
+    before = len(world.sent)
+    assert before > len(led)
+    last = world.sent[-1][0]
+    world.lead(world.now + timedelta(seconds=3.2 * kind.seconds))
+    slots = check(world, late=4 * HALF)
+    ours = slots[before:]
+    if isinstance(kind.ours(), Interval):
+        assert ours == grid(last, world.now, kind.seconds)
+    else:
+        assert ours == [at for at in grid(led[0], world.now, kind.seconds) if at > last]
+        assert len(slots) == len([led[0], *grid(led[0], world.now, kind.seconds)])
