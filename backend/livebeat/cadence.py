@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 
 from livebeat.celery_rules import is_redbeat_exact
 from livebeat.entry import Pause, Raw, StoredSchedule, encode_meta
+from livebeat.rules import Interval
+from livebeat.rules.interval import replace_anchor
 from livebeat.spec import ScheduleSpec
 
-_INSTANT = timedelta(microseconds=1)
+_INSTANT, _SECOND = timedelta(microseconds=1), timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -125,20 +127,33 @@ def adopted(stored: StoredSchedule, app_zone: str, now: datetime, hint: datetime
     `hint` is that score: RedBeat puts it at the next slot after a save, to the second below, or at the save itself;
     so where the entry had been ours and was saved from outside, nothing before it is due.
     """
-    start = stored.last_run_at or now
+    rule, last = stored.spec.recurrence, stored.last_run_at
+    start = last or now
     if stored.revision and not stored.ours:
         start = max(start, min(hint, now) - _INSTANT)
+    if isinstance(rule, Interval) and last is not None and hint > max(now, last + rule.every - _SECOND):
+        rule, start = _as_redbeat_counts(rule, last, hint), max(start, hint - _INSTANT)
     return replace(
         stored,
+        spec=stored.spec.with_changes(recurrence=rule),
         revision=stored.revision + 1,
         incarnation=stored.incarnation or uuid.uuid4().hex,
-        next_at=stored.spec.recurrence.next_after(start) if stored.spec.enabled else None,
+        next_at=rule.next_after(start) if stored.spec.enabled else None,
         origin=stored.origin if stored.ours else "redbeat",
         changed_at=stored.changed_at if stored.ours else now,
         problem=None,
         ours=True,
-        redbeat_exact=is_redbeat_exact(stored.spec.recurrence, app_zone),
+        redbeat_exact=is_redbeat_exact(rule, app_zone),
     )
+
+
+def _as_redbeat_counts(rule: Interval, last: datetime, hint: datetime) -> Interval:
+    """An interval that RedBeat made anew or was told to `reschedule` counts from then, and only then is its score so
+    late: it is a whole interval, to the second below, after that instant."""
+    if rule.next_after(hint - _INSTANT) < hint + _SECOND:
+        return rule
+    made = hint - rule.every
+    return replace_anchor(rule, last if last >= made else made)
 
 
 def _resolved(spec: ScheduleSpec, current: StoredSchedule | None, zone: str, anchor: datetime) -> ScheduleSpec:

@@ -19,6 +19,7 @@ from celery import Celery
 from redbeat.schedulers import RetryingConnection, ensure_conf, get_redis
 from redis.backoff import NoBackoff
 from redis.commands.core import Script
+from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 from livebeat import clock
@@ -111,16 +112,25 @@ class Link:
     def talk(self, name: str) -> Iterator["Talk"]:
         """A connection of its own, to run one script many times without waiting for each reply."""
         script = self._script(name)
-        self.client.script_load(script.script)
+        if name not in self._loaded:
+            self.client.script_load(script.script)
+            self._loaded.add(name)
         pool = self.client.connection_pool
         connection = pool.get_connection()
         talk = Talk(connection, str(script.sha))
         try:
             yield talk
+        except NoScriptError:
+            self._loaded.discard(name)  # the server was restarted, or flushed its scripts
+            raise
         finally:
             if talk.waiting:  # a reply that nobody will read would be taken for that of the next command
                 connection.disconnect()  # type: ignore[no-untyped-call]
             pool.release(connection)
+
+    @cached_property
+    def _loaded(self) -> set[str]:
+        return set()
 
 
 class Talk:
@@ -139,6 +149,7 @@ class Talk:
         """The reply of the oldest call that was not heard.
 
         Raises:
+            redis.exceptions.NoScriptError: the server has forgotten the script; the next `talk` gives it again.
             redis.RedisError: it failed, or the server is away.
         """
         try:

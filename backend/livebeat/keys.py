@@ -144,13 +144,14 @@ class Keys:
         return name.isprintable() and not is_theirs and not self._is_taken(name)
 
     def check(self, entry_key: str) -> None:
-        """Refuse an index member that is one of RedBeat's own keys, which stock's code can put there.
+        """Refuse an index member that can't be a schedule's, but that stock's code, or a script, put there.
 
         Raises:
-            NameRefusedError: it is no schedule's.
+            NameRefusedError: why.
         """
-        if entry_key in (self.schedule, self.statics, self.lock):
-            self.entry(self.name(entry_key))
+        name = self.name(entry_key)
+        if entry_key in (self.schedule, self.statics, self.lock) or len(name) > NAME_LENGTH or not name.isprintable():
+            self.entry(name)
 
     def name(self, entry_key: str) -> str:
         """The schedule's name behind an entry key; what is no text in it is written out."""

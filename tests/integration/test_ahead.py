@@ -160,3 +160,16 @@ def test_a_finished_schedule_leaves_the_due_range(
     assert store.get("a").next_at is None
     assert client.zscore("redbeat::schedule", "redbeat:a") == -1
     assert dispatcher.run_once(at + timedelta(days=400)) == ("ok", 0)
+
+
+def test_a_server_that_forgot_the_script_is_given_it_again(
+    store: ScheduleStore, dispatcher: Dispatcher, client: "redis.Redis"
+) -> None:
+    first = put(store)
+    dispatcher.run_once(first)
+    client.script_flush()
+    second = first + timedelta(seconds=5)
+    assert dispatcher.run_once(second) == ("ok", 1)  # found out
+    assert len(sent(client)) == 1
+    dispatcher.run_once(second)
+    assert [h["livebeat_slot"] for h in sent(client)] == [first.isoformat(), second.isoformat()]

@@ -72,7 +72,7 @@ def test_the_message_in_the_brokers_database_and_the_rest_in_the_stores(
     run = run_of(broker_db.lindex(queue, 0))
     assert store_db.zscore("livebeat:ledger", run) is not None
     assert not store_db.exists("celery", "x:celery")
-    assert not [key for key in broker_db.keys() if key.startswith(("redbeat:", "livebeat:", "x:livebeat:"))]
+    assert not [key for key in broker_db.keys("*") if key.startswith(("redbeat:", "livebeat:", "x:livebeat:"))]
 
 
 def test_the_relay_looks_and_pushes_there(
@@ -123,7 +123,9 @@ def test_a_priority_lands_where_kombu_puts_it(redis_url: str, store_db: "redis.R
 def test_a_queue_that_expires_is_told_so_with_each_push(redis_url: str, database: int) -> None:
     """Several commands a message: the push, and the time to live of each of the queue's lists."""
     url = in_database(redis_url, database)
-    app = make_app(redis_url, broker_url=to_broker_url(url), task_queues=[Queue("celery"), Queue("fleeting", expires=60)])
+    app = make_app(
+        redis_url, broker_url=to_broker_url(url), task_queues=[Queue("celery"), Queue("fleeting", expires=60)]
+    )
     dispatch(app, task="sample.echo", options={"queue": "fleeting"})
     broker = connect(url)
     assert 50_000 < broker.pttl("fleeting") <= 60_000

@@ -17,7 +17,7 @@ from livebeat import Interval, ScheduleSpec, ScheduleStore, clock, hand_over, le
 from livebeat.beat.heartbeat import newest
 from livebeat.cadence import Progress
 from livebeat.connection import link
-from support.beats import OURS, Watch, beat
+from support.beats import OURS, Watch, beat, gaps
 from support.engine import connect, make_app
 from support.processes import is_alive
 from support.waiting import wait_until
@@ -109,16 +109,16 @@ def test_3_a_restart_reaches_the_leader_and_ends_no_process(app: Celery, redis_u
 def test_4_an_edit_counts_at_once_and_a_disabled_entry_costs_nothing(
     app: Celery, redis_url: str, tmp_path: Path
 ) -> None:
-    """ "Within 5 seconds" was up to 300, as long as beat slept; and one disabled entry that was due made it spin."""
+    """An edit took not 5 seconds but up to 300, as long as beat slept; and one disabled entry that was due made it spin."""
     configure(tmp_path, beat_max_loop_interval=300)
     with Watch(redis_url) as watch, beat(redis_url, tmp_path, *OURS, "--max-interval=300") as running:
         wait_until(lambda: leader(app), 30, "a leader")
-        entry = RedBeatSchedulerEntry("a", "sample.echo", schedule(1), args=["a", "first"], app=app).save()
+        entry = RedBeatSchedulerEntry("a", "sample.echo", schedule(1), args=["a first"], app=app).save()
         wait_until(lambda: watch.of("a"), 4, "the first slot of a schedule that RedBeat's own code saved")
         running.wait_for_line("Scheduler entry changed: a", 1)
-        entry.args = ["a", "second"]
+        entry.args = ["a second"]
         entry.save()
-        wait_until(lambda: watch.sent[-1].arguments == ("a", "second"), 4, "the edit")
+        wait_until(lambda: watch.sent[-1].arguments == ("a second",), 4, "the edit")
         entry.enabled = False
         entry.save()
         link(app).client.zadd("redbeat::schedule", {entry.key: 1})
@@ -163,7 +163,7 @@ def test_5_after_a_downtime_each_schedule_does_as_it_says(
     }
     entries = [(values["type"], json.loads(values["data"])) for _, values in client.xrange("livebeat:events")]
     skipped = {(data["name"], data["reason"], data["count"]) for kind, data in entries if kind == "slot.skipped"}
-    assert skipped == {
+    assert {each for each in skipped if each[0] != "tick"} == {
         ("none", "skipped_catchup", 3),
         ("one", "skipped_catchup", 2),
         ("windowed", "missed_window", 1),
@@ -194,10 +194,7 @@ def test_6_beats_left_running_share_the_work_and_a_stale_pid_file_is_nothing(
         wait_until(lambda: len(watch.of("a", since=seen)) >= 4, 15, "the others go on")
         wait_until(lambda: int((leader(app) or "::0").split(":")[2]) in beats, 10, "one of them leads")
         assert all(is_alive(pid) for pid in beats)
-    seconds = sorted(sent.at for sent in watch.sent)
-    assert [after - before for before, after in zip(seconds, seconds[1:], strict=False)] == [timedelta(seconds=1)] * (
-        len(seconds) - 1
-    )
+    assert set(gaps(sorted(watch.sent, key=lambda sent: sent.at))) == {1.0}
 
 
 def _a_dead_pid() -> int:

@@ -6,7 +6,7 @@ processes say how soon such a change counts.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from itertools import takewhile
+from itertools import count, takewhile
 from typing import Any, NamedTuple
 
 import pytest
@@ -76,7 +76,7 @@ class Kind(NamedTuple):
 
 
 #: Not long ago: dateutil walks every rule from there.
-START = clock.now().replace(second=0, microsecond=0) - timedelta(hours=1)
+START = clock.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
 KINDS = {
     "crontab": Kind(60, crontab, lambda: Cron("* * * * *"), lambda: crontab(minute="*/2"), 120),
     "interval": Kind(20, lambda: schedule(20), lambda: Interval(seconds=20), lambda: schedule(30), 30),
@@ -100,16 +100,31 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     return KINDS[request.param]
 
 
-@pytest.fixture(params=["ours", "theirs"])
-def led(request: pytest.FixtureRequest, world: World, kind: Kind) -> list[datetime]:
-    """A schedule, made by us or by RedBeat, that ours ran a few slots of; gives them."""
-    if request.param == "ours":
+@pytest.fixture(params=["ours, between", "theirs, just before", "ours, prepared"])
+def state(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Who made the schedule, and when something is done to it: between two slots, or right before the next."""
+    maker, moment = request.param.split(", ")
+    return maker, moment
+
+
+@pytest.fixture
+def led(world: World, kind: Kind, state: tuple[str, str]) -> list[datetime]:
+    """A schedule that ours ran three slots of; gives them."""
+    if state[0] == "ours":
         world.store.put(ScheduleSpec(name="a", task="sample.echo", recurrence=kind.ours(), args=("a",)))
     else:
         RedBeatSchedulerEntry("a", "sample.echo", kind.theirs(), args=["a"], app=world.app).save()
     while len(world.sent) < 3:
         world.lead(world.now + HALF)
     return check(world)
+
+
+@pytest.fixture
+def moment(world: World, led: list[datetime], kind: Kind, state: tuple[str, str]) -> datetime:
+    """The instant at which RedBeat's code does something."""
+    after = {"between": 0.45 * kind.seconds, "prepared": kind.seconds - 4, "just before": kind.seconds - 0.3}
+    world.now = max(world.now, led[-1] + timedelta(seconds=after[state[1]]))
+    return world.now
 
 
 def check(world: World, late: timedelta = HALF) -> list[datetime]:
@@ -121,18 +136,11 @@ def check(world: World, late: timedelta = HALF) -> list[datetime]:
     return slots
 
 
-def grid(after: datetime, until: datetime, seconds: float) -> list[datetime]:
-    """Every `seconds` from `after`, which is left out, to `until`."""
-    steps = (after + timedelta(seconds=seconds * k) for k in range(1, 1000))
-    return list(takewhile(lambda at: at <= until, steps))
-
-
-@pytest.fixture(params=["between", "just before", "prepared"])
-def moment(request: pytest.FixtureRequest, world: World, led: list[datetime], kind: Kind) -> datetime:
-    """An instant between two slots, or right before the next."""
-    after = {"between": 0.5 * kind.seconds, "prepared": kind.seconds - 4, "just before": kind.seconds - 0.3}
-    world.now = max(world.now, led[-1] + timedelta(seconds=after[request.param]))
-    return world.now
+def grid(start: datetime, until: datetime, seconds: float, *, after: datetime | None = None) -> list[datetime]:
+    """The instants at `start` + k × `seconds` after `start`, or `after`, and not after `until`."""
+    every = timedelta(seconds=seconds)
+    first = ((after or start) - start) // every + 1
+    return list(takewhile(lambda at: at <= until, (start + k * every for k in count(first))))
 
 
 @pytest.mark.usefixtures("moment")
@@ -142,40 +150,55 @@ def test_a_save_as_it_is(world: World, kind: Kind, led: list[datetime]) -> None:
     assert check(world) == [led[0], *grid(led[0], world.now, kind.seconds)]
 
 
-@pytest.mark.usefixtures("moment")
+def from_then_on(world: World, moment: datetime, seconds: float) -> list[datetime]:
+    """As RedBeat has it, an interval that is made anew counts from that moment: to the second, its scores have no more."""
+    first = next(sent.slot for _, sent in world.sent if sent.slot and sent.slot > moment)
+    assert abs(first - moment - timedelta(seconds=seconds)) < timedelta(seconds=1)
+    return [first, *grid(first, world.now, seconds)]
+
+
+def after_a_save(
+    world: World, kind: Kind, led: list[datetime], moment: datetime, way: str, seconds: float
+) -> list[datetime]:
+    """The slots that must follow a save at `moment`; `seconds`: between the saved rule's."""
+    if way == "anew" and isinstance(kind.ours(), Interval):
+        return from_then_on(world, moment, seconds)
+    return grid(led[-1] if isinstance(kind.ours(), Interval) else START, world.now, seconds, after=moment)
+
+
 @pytest.mark.parametrize("way", ["anew", "from_key"])
-def test_a_save_with_other_arguments(world: World, kind: Kind, led: list[datetime], way: str) -> None:
+def test_a_save_with_other_arguments(world: World, kind: Kind, led: list[datetime], moment: datetime, way: str) -> None:
     if way == "anew":
-        RedBeatSchedulerEntry("a", "sample.echo", kind.theirs(), args=["a", "new"], app=world.app).save()
+        RedBeatSchedulerEntry("a", "sample.echo", kind.theirs(), args=["a new"], app=world.app).save()
     else:
         entry = world.entry()
-        entry.args = ["a", "new"]
+        entry.args = ["a new"]
         entry.save()
     world.lead(world.now + timedelta(seconds=3.2 * kind.seconds))
-    assert check(world) == [led[0], *grid(led[0], world.now, kind.seconds)]
-    assert [sent.arguments for _, sent in world.sent] == [("a",)] * 3 + [("a", "new")] * (len(world.sent) - 3)
+    assert check(world) == [*led, *after_a_save(world, kind, led, moment, way, kind.seconds)]
+    assert [sent.arguments for _, sent in world.sent] == [("a",)] * 3 + [("a new",)] * (len(world.sent) - 3)
 
 
 @pytest.mark.parametrize("way", ["anew", "from_key"])
-def test_a_save_with_another_rule(
-    world: World, kind: Kind, led: list[datetime], moment: datetime, way: str
-) -> None:
+def test_a_save_with_another_rule(world: World, kind: Kind, led: list[datetime], moment: datetime, way: str) -> None:
     if way == "anew":
         RedBeatSchedulerEntry("a", "sample.echo", kind.other(), args=["a"], app=world.app).save()
     else:
         entry = world.entry()
         entry.schedule = kind.other()
+        entry.schedule.app = world.app
         entry.save()
     world.lead(world.now + timedelta(seconds=3.2 * kind.other_seconds))
-    slots = check(world)
-    whole = led[-1] if isinstance(kind.other(), schedule) and not isinstance(kind.other(), crontab) else START
-    assert slots == [*led, *(at for at in grid_from(whole, moment, world.now, kind.other_seconds))]
+    assert check(world) == [*led, *after_a_save(world, kind, led, moment, way, kind.other_seconds)]
 
 
-def grid_from(start: datetime, after: datetime, until: datetime, seconds: float) -> list[datetime]:
-    """The instants at `start` + k × `seconds` in (after, until]."""
-    first = start + ((after - start) // timedelta(seconds=seconds)) * timedelta(seconds=seconds)
-    return grid(first, until, seconds)
+def test_a_save_as_it_is_while_no_beat_ran(world: World, kind: Kind, led: list[datetime]) -> None:
+    """What was missed runs once, as after any downtime."""
+    world.now = led[-1] + timedelta(seconds=2.5 * kind.seconds)
+    world.entry().save()
+    world.lead(world.now + timedelta(seconds=3.2 * kind.seconds))
+    slots = check(world, late=timedelta(seconds=kind.seconds))
+    assert slots == [*led, *grid(led[-1], world.now, kind.seconds)[1:]]
 
 
 @pytest.mark.usefixtures("moment")
@@ -190,8 +213,11 @@ def test_reschedule(world: World, kind: Kind, led: list[datetime], moment: datet
     """As in RedBeat, an interval then counts from that moment; other rules know no moment."""
     world.entry().reschedule()
     world.lead(world.now + timedelta(seconds=3.2 * kind.seconds))
-    start = moment if isinstance(kind.ours(), Interval) else led[-1]
-    assert check(world) == [*led, *grid(start, world.now, kind.seconds)]
+    slots = check(world)
+    if isinstance(kind.ours(), Interval):
+        assert slots == [*led, *from_then_on(world, moment, kind.seconds)]
+    else:
+        assert slots == [*led, *grid(led[-1], world.now, kind.seconds)]
 
 
 @pytest.mark.usefixtures("moment")

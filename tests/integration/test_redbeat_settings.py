@@ -276,7 +276,10 @@ def test_a_cluster_is_refused_by_name(url: str, options: dict[str, Any]) -> None
 
 @UNTOLD
 @pytest.mark.filterwarnings("ignore:RedBeat will stop falling back:DeprecationWarning")
-@pytest.mark.parametrize("broker", ["redis+socket:///tmp/none.sock", "sentinel://127.0.0.1:1/0", "memory://", "redis-sentinel://127.0.0.1:1/0"])
+@pytest.mark.parametrize(
+    "broker",
+    ["redis+socket:///tmp/none.sock", "sentinel://127.0.0.1:1/0", "memory://", "redis-sentinel://127.0.0.1:1/0"],
+)
 def test_a_fallback_that_the_client_cannot_read_says_what_to_set(broker: str) -> None:
     with pytest.raises(ConfigurationError, match="redbeat_redis_url"):
         put(app_with(broker))

@@ -36,7 +36,9 @@ def chosen() -> ServerBinary:
     kind = os.environ.get("TEST_SERVER", "valkey")  # noqa: TID251  chosen by whoever runs the tests
     found = [binary for binary in installed() if binary.kind == kind]
     if not found:
-        raise RuntimeError(f"no {kind}-server is installed to run the tests on: install one (apt install {kind}-server)")
+        raise RuntimeError(
+            f"no {kind}-server is installed to run the tests on: install one (apt install {kind}-server)"
+        )
     return max(found, key=lambda binary: (binary.major, binary.minor))
 
 

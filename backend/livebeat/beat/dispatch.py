@@ -5,8 +5,11 @@ A stale read changes nothing and is read again. Safe under any number of beats.
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal, cast
+
+from redis.exceptions import NoScriptError
 
 from livebeat import clock
 from livebeat.beat.ahead import Ahead
@@ -50,8 +53,11 @@ class Dispatcher:
             return "ok", 0
         self.lag = clock.to_epoch(now) - due[0][1]
         done: list[Item] = []
-        with self._link.talk("dispatch") as talk:
-            outcome, self.detail = self._round(talk, due, now, done)
+        try:
+            with self._link.talk("dispatch") as talk:
+                outcome, self.detail = self._round(talk, due, now, done)
+        except NoScriptError:  # nothing was done; at the next look the script is there again
+            return "ok", len(due)
         self._report(outcome)
         if done:
             told = "; ".join(item.log for item in done[:_LOGGED])
@@ -62,7 +68,7 @@ class Dispatcher:
         """Prepare a little of what comes; returns whether there is more to do. For the leading beat's idle time."""
         repairs, more = self._ahead.work(now)
         if repairs:
-            with self._link.talk("dispatch") as talk:
+            with suppress(NoScriptError), self._link.talk("dispatch") as talk:
                 self._say(talk, repairs)
                 self._hear(talk, repairs, [])
         return more

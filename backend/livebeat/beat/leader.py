@@ -3,6 +3,7 @@
 import os
 import socket
 import uuid
+from datetime import datetime
 from typing import Literal, cast
 
 from celery import Celery
@@ -29,6 +30,9 @@ class LeaderLock:
         self.role: Role = "starting"
         self.holder = ""
         self._not_before = 0.0
+        #: Redis' time at the last `keep`.
+        self.now = clock.now()
+        self._read_at = clock.monotonic()
 
     @property
     def token(self) -> str:
@@ -38,13 +42,15 @@ class LeaderLock:
     def keep(self) -> Role:
         """Take, keep or respect the lock; returns the role that follows from it."""
         if clock.monotonic() < self._not_before:
+            self._read(self._link.now())
             return self.role
         if self.role != "leader":
             self._term += 1
         keys = self._link.keys
-        self.holder = cast(
-            "str", self._link.script("lead", [keys.lock, keys.hand_over, keys.no_lock], [self.token, LOCK_MS])
+        self.holder, seconds, microseconds = self._link.script(
+            "lead", [keys.lock, keys.hand_over, keys.no_lock], [self.token, LOCK_MS]
         )
+        self._read(clock.from_epoch(int(seconds) + int(microseconds) / 1e6))
         if self.holder == self.token:
             self.role = "leader"
         elif not self.holder:
@@ -53,6 +59,13 @@ class LeaderLock:
         else:
             self.role = "standby" if self.holder.startswith(TOKEN_PREFIX) else "foreign"
         return self.role
+
+    def _read(self, now: datetime) -> None:
+        self.now, self._read_at = now, clock.monotonic()
+
+    def estimate(self) -> float:
+        """Redis' time (seconds), by our own clock since it was last read."""
+        return clock.to_epoch(self.now) + clock.monotonic() - self._read_at
 
     def resign(self) -> None:
         """Let go of the lock, so that a standby need not wait."""

@@ -115,7 +115,7 @@ class LiveBeatScheduler(Scheduler):
 
     def _dispatch(self) -> bool:
         """Dispatch one round, or prepare a little of what comes; returns whether there may be more to do at once."""
-        now = self._link.now()
+        now = self._lock.now
         if self._clock.holds(clock.to_epoch(now)) or self._lock.role == "foreign":
             return False
         leading = self._lock.role == "leader"
@@ -138,20 +138,21 @@ class LiveBeatScheduler(Scheduler):
     def _facts(self, started: float) -> Facts:
         """What this beat says of its work; `started`: when the tick did, on the monotonic clock."""
         return Facts(
-            holds="foreign"
-            if self._lock.role == "foreign"
-            else "clock"
-            if self._clock.held
-            else self._dispatcher.refusal,
+            holds=self._hindrance(),
             uncached=tuple(f"{task}: {why}" for task, why in self._dispatcher.preparation.templates.slow.items()),
             lag_seconds=round(self._dispatcher.lag, 6),
             unledgered="" if installed(self.app) else "livebeat.install(app) was not called",
             tick_seconds=round(clock.monotonic() - started, 6),
         )
 
+    def _hindrance(self) -> str:
+        if self._lock.role == "foreign":
+            return "foreign"
+        return "clock" if self._clock.held else self._dispatcher.refusal
+
     def _sleep(self) -> None:
         due = self._dispatcher.next_due()
-        pause = LONGEST if due is None else due - clock.to_epoch(self._link.now())
+        pause = LONGEST if due is None else due - self._lock.estimate()
         if self._lock.role != "leader":
             pause = max(pause + STANDBY_AFTER, STANDBY_AFTER / 2)
         for name in filter(None, self._wake.wait(pause) if pause > 0 else ()):

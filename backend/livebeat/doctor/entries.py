@@ -8,9 +8,9 @@ from typing import Any, cast
 from celery import Celery
 
 from livebeat import clock
-from livebeat.connection import Link
+from livebeat.connection import Link, as_stored
 from livebeat.doctor.findings import Findings, detail
-from livebeat.doctor.reading import PAGE, Read, as_bytes, examine, pages
+from livebeat.doctor.reading import PAGE, Read, examine, pages
 from livebeat.entry import Raw, StoredSchedule
 from livebeat.errors import NameRefusedError, SpecError
 
@@ -61,9 +61,9 @@ def _each(link: Link, question: str, keys: list[str]) -> list[Any]:
     pipeline = link.client.pipeline(transaction=False)
     for key in keys:
         if question == "zscore":
-            pipeline.zscore(link.keys.schedule, as_bytes(key))
+            pipeline.zscore(link.keys.schedule, as_stored(key))
         else:
-            pipeline.hexists(as_bytes(key), "definition")
+            pipeline.hexists(as_stored(key), "definition")
     return pipeline.execute(raise_on_error=False) if keys else []
 
 

@@ -6,7 +6,7 @@ from typing import cast
 
 from celery import Celery
 
-from livebeat.connection import Link
+from livebeat.connection import Link, as_stored
 from livebeat.delivery import admit
 from livebeat.entry import FIELDS, Raw, StoredSchedule, decode
 from livebeat.errors import LivebeatError, SpecError
@@ -34,7 +34,7 @@ def pages(link: Link, lowest: str = "-inf", highest: str = "+inf") -> Iterator[l
     while members := _members(link, lowest, highest, offset):
         pipeline = link.client.pipeline(transaction=False)
         for key, _ in members:
-            pipeline.hmget(as_bytes(key), list(FIELDS))
+            pipeline.hmget(as_stored(key), list(FIELDS))
         texts = pipeline.execute(raise_on_error=False)
         yield [
             Read(key, link.keys.name(key), score, one if isinstance(one, Exception) else Raw(*(t or "" for t in one)))
@@ -63,11 +63,6 @@ def examine(app: Celery, link: Link, read: Read) -> tuple[StoredSchedule | None,
             "task", f"the app's own rule failed ({error!r})", f"앱의 허용 규칙에서 오류가 발생했습니다 ({error!r})"
         )
     return stored, None
-
-
-def as_bytes(key: str) -> bytes:
-    """A key as it lies in Redis, also where that is no text."""
-    return key.encode(errors="surrogateescape")
 
 
 def _raw(read: Read) -> Raw:

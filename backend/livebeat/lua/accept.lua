@@ -24,6 +24,6 @@ if ARGV[4] ~= '' then
   if ARGV[11] ~= '' then redis.call('SADD', ARGV[13] .. ARGV[11], ARGV[1]) end
   redis.call('ZADD', KEYS[2], seconds + ARGV[4], ARGV[1])
 end
-push(ARGV[6], ARGV[7], ARGV[8], ARGV[9])
+push(ARGV[6], ARGV[7], {ARGV[8]}, ARGV[9] ~= '' and {ARGV[9]} or {})
 redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[5], '*', 'type', 'run.queued', 'data', ARGV[10])
 return ARGV[1]

@@ -11,6 +11,7 @@
 -- Returns {'ok', for each 1 done, 0 no longer as it was read, -1 its queue is no queue}, or {'foreign', holder} or
 -- {'clock', seconds behind}: then nothing was done.
 -- include push.lua
+-- What can be one command for all schedules is: a call costs more than what most of them do.
 local FIRST, WIDTH = 10, 12
 local holder = redis.call('GET', KEYS[2])
 if holder and string.sub(holder, 1, #ARGV[1]) ~= ARGV[1] then return {'foreign', holder} end
@@ -27,17 +28,21 @@ local function tell(kind, data)
   redis.call('XADD', KEYS[4], 'MAXLEN', '~', cap, '*', 'type', kind, 'data', data)
 end
 
-local usable = {[''] = true}
+local usable, keys, runs = {[''] = true}, {}, {}
 for at = FIRST, #ARGV, WIDTH do
+  keys[#keys + 1] = ARGV[at]
+  if ARGV[at + 7] ~= '' then runs[#runs + 1] = ARGV[5] .. ARGV[at + 7] end
   local queue = ARGV[at + 8]
   if usable[queue] == nil then usable[queue] = pushable(db, queue) end
 end
+local scores = redis.call('ZMSCORE', KEYS[1], unpack(keys))
+local some_run_is_there = #runs > 0 and redis.call('EXISTS', unpack(runs)) > 0
 
-local reply = {'ok'}
+local reply, index, ledger, queues = {'ok'}, {}, {}, {}
 for at = FIRST, #ARGV, WIDTH do
   local key, score, definition, ours, new_meta, new_ours, new_score, run, queue, text, facts, rare =
     unpack(ARGV, at, at + WIDTH - 1)
-  local found = redis.call('ZSCORE', KEYS[1], key)
+  local found = scores[#reply]
   local read = found and redis.pcall('HMGET', key, 'definition', 'livebeat')
   if not found or tonumber(found) ~= tonumber(score) or (read[1] or '') ~= definition or (read[2] or '') ~= ours then
     reply[#reply + 1] = 0
@@ -49,25 +54,32 @@ for at = FIRST, #ARGV, WIDTH do
     else
       redis.call('HSET', key, 'livebeat', new_ours)
     end
-    redis.call('ZADD', KEYS[1], new_score, key)
+    index[#index + 1] = new_score
+    index[#index + 1] = key
     rare = rare ~= '' and cjson.decode(rare) or nothing
     for _, event in ipairs(rare.events or nothing) do
       tell(event[1], event[2])
       if string.find(event[1], 'schedule.', 1, true) == 1 then redis.call('HDEL', KEYS[6], string.sub(key, #ARGV[9] + 1)) end
     end
-    if run ~= '' and redis.call('EXISTS', ARGV[5] .. run) == 0 then
+    if run ~= '' and not (some_run_is_there and redis.call('EXISTS', ARGV[5] .. run) == 1) then
       if ledgered then
         redis.call('HSET', ARGV[5] .. run, 'state', 'queued', 'pushed_at', stamp, 'text', text, 'facts', facts)
         for _, field in ipairs({'more', 'expires_at'}) do
           if rare[field] then redis.call('HSET', ARGV[5] .. run, field, rare[field]) end
         end
-        redis.call('ZADD', KEYS[3], first_check, run)
+        ledger[#ledger + 1] = first_check
+        ledger[#ledger + 1] = run
         redis.call('SADD', ARGV[6] .. string.sub(key, #ARGV[9] + 1), run)
       end
-      push(db, queue, text, rare.more or '')
+      queues[queue] = queues[queue] or {texts = {}, more = {}}
+      table.insert(queues[queue].texts, text)
+      if rare.more then table.insert(queues[queue].more, rare.more) end
       tell('run.queued', facts)
     end
     reply[#reply + 1] = 1
   end
 end
+if #index > 0 then redis.call('ZADD', KEYS[1], unpack(index)) end
+if #ledger > 0 then redis.call('ZADD', KEYS[3], unpack(ledger)) end
+for queue, waiting in pairs(queues) do push(db, queue, waiting.texts, waiting.more) end
 return reply

@@ -14,12 +14,12 @@ local function pushable(db, queue)
   return kind == 'list' or kind == 'none'
 end
 
--- Push a message, then its further commands (JSON, '' for none).
-local function push(db, queue, text, more)
+-- Push messages onto one queue, the first one first; then their further commands (JSON each).
+local function push(db, queue, texts, more)
   in_broker(db, function()
-    redis.call('LPUSH', queue, text)
-    if more ~= '' then
-      for _, command in ipairs(cjson.decode(more)) do redis.call(unpack(command)) end
+    redis.call('LPUSH', queue, unpack(texts))
+    for _, commands in ipairs(more) do
+      for _, command in ipairs(cjson.decode(commands)) do redis.call(unpack(command)) end
     end
   end)
 end

@@ -12,6 +12,6 @@ local seconds = now[1] + now[2] / 1000000
 redis.call('HSET', KEYS[1], 'state', 'queued', 'pushes', ARGV[4] + 1, 'owner', '', 'lease_until', 0,
   'pushed_at', string.format('%.6f', seconds), 'text', ARGV[11])
 redis.call('ZADD', KEYS[2], seconds + ARGV[6], ARGV[1])
-push(ARGV[9], ARGV[10], ARGV[11], ARGV[12])
+push(ARGV[9], ARGV[10], {ARGV[11]}, ARGV[12] ~= '' and {ARGV[12]} or {})
 redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[8], '*', 'type', 'run.requeued', 'data', ARGV[7])
 return 1
