@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any
 
 from celery.schedules import crontab, schedule
+from dateutil.rrule import weekday
 from redbeat.decoder import RedBeatJSONEncoder
 from redbeat.schedules import rrule
 
@@ -136,7 +137,7 @@ def _to_rrule(rule: RRule) -> Any:
     by: dict[str, Any] = {name: list(numbers) for name, numbers in parts.by.items()}
     days, limits = _without_ordinals(parts) or (tuple(dict.fromkeys(day for day, _ in parts.days)), {})
     if days:
-        by["byweekday"] = list(days)
+        by["byweekday"] = [weekday(day) for day in days]  # as its users write it
     return rrule(
         parts.freq,
         dtstart=(rule.dtstart or _EPOCH).astimezone(zone(rule.timezone or "UTC")),

@@ -10,7 +10,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from redbeat.decoder import RedBeatJSONDecoder, RedBeatJSONEncoder
 
@@ -29,8 +29,7 @@ _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _NEXT = re.compile(r'"next": [^,}]+')
 
 
-@dataclass(frozen=True)
-class Raw:
+class Raw(NamedTuple):
     """The three texts as read; '' where a field was absent."""
 
     definition: str = ""

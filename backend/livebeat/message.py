@@ -9,8 +9,7 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import kombu
 from celery import Celery
@@ -28,8 +27,7 @@ KIND_HEADER = "livebeat_kind"
 _ALLOWED_COMMANDS = frozenset({"lpush", "pexpire"})
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """What publishes a run: `text` pushed to the list `queue` (prefix and priority included), then `more` commands."""
 
     run_id: str

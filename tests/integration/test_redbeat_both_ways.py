@@ -10,59 +10,13 @@ from itertools import count, takewhile
 from typing import Any, NamedTuple
 
 import pytest
-from celery import Celery
 from celery.schedules import crontab, schedule
-from redbeat import RedBeatScheduler, RedBeatSchedulerEntry
+from redbeat import RedBeatSchedulerEntry
 from redbeat.schedules import rrule
 
-from livebeat import Cron, Interval, RRule, ScheduleSpec, ScheduleStore, clock
-from livebeat.beat.dispatch import Dispatcher
-from livebeat.connection import link
-from support.beats import Sent, messages
-from support.engine import connect, make_app
-
-KEY = "redbeat:a"
-HALF = timedelta(seconds=0.5)
-
-
-class World:
-    """One app and its beat, at a time of our own."""
-
-    def __init__(self, app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.app, self.store = app, ScheduleStore(app)
-        self.dispatcher = Dispatcher(link(app), self.store)
-        self.now = link(app).now()
-        self.sent: list[tuple[datetime, Sent]] = []
-        self._client = connect(app.conf.redbeat_redis_url)
-        monkeypatch.setattr(app, "now", lambda: self.now.astimezone(app.timezone))
-
-    def lead(self, until: datetime) -> None:
-        """Our beat leads until then: it looks twice a second, and prepares what comes."""
-        while self.now < until:
-            due = self.dispatcher.next_due()
-            idle = clock.from_epoch(due) - self.now if due else until - self.now
-            self.now += min(max(HALF, idle - HALF), timedelta(seconds=5), max(until - self.now, HALF))
-            assert any(self.dispatcher.run_once(self.now) == ("ok", 0) for _ in range(10))
-            self.dispatcher._ahead._next_look = 0.0  # by the real clock no half second has gone by
-            assert any(not self.dispatcher.prepare(self.now) for _ in range(10))
-            self._collect()
-
-    def lead_by_stock(self, until: datetime) -> None:
-        """RedBeat's own scheduler leads until then, once a second; ours is stopped."""
-        stock = RedBeatScheduler(self.app)
-        stock.lock_key = None
-        while self.now < until:
-            self.now += 2 * HALF
-            stock.tick()
-            self._collect()
-        stock.close()
-
-    def entry(self) -> RedBeatSchedulerEntry:
-        return RedBeatSchedulerEntry.from_key(KEY, app=self.app)
-
-    def _collect(self) -> None:
-        self.sent.extend((self.now, sent) for sent in messages(self._client, "celery"))
-        self._client.delete("celery")
+from livebeat import Cron, Interval, RRule, ScheduleSpec, clock
+from support.engine import make_app
+from support.moved_time import HALF, World
 
 
 class Kind(NamedTuple):
@@ -116,7 +70,7 @@ def led(world: World, kind: Kind, state: tuple[str, str]) -> list[datetime]:
         RedBeatSchedulerEntry("a", "sample.echo", kind.theirs(), args=["a"], app=world.app).save()
     while len(world.sent) < 3:
         world.lead(world.now + HALF)
-    return check(world)
+    return world.slots("a")
 
 
 @pytest.fixture
@@ -125,15 +79,6 @@ def moment(world: World, led: list[datetime], kind: Kind, state: tuple[str, str]
     after = {"between": 0.45 * kind.seconds, "prepared": kind.seconds - 4, "just before": kind.seconds - 0.3}
     world.now = max(world.now, led[-1] + timedelta(seconds=after[state[1]]))
     return world.now
-
-
-def check(world: World, late: timedelta = HALF) -> list[datetime]:
-    """The slots in order: none early, none twice, none late."""
-    slots = [sent.slot or at for at, sent in world.sent]
-    assert slots == sorted(set(slots))
-    for (at, sent), slot in zip(world.sent, slots, strict=True):
-        assert timedelta(0) <= at - slot <= late + timedelta(milliseconds=1), sent
-    return slots
 
 
 def grid(start: datetime, until: datetime, seconds: float, *, after: datetime | None = None) -> list[datetime]:
@@ -145,9 +90,9 @@ def grid(start: datetime, until: datetime, seconds: float, *, after: datetime | 
 
 @pytest.mark.usefixtures("moment")
 def test_a_save_as_it_is(world: World, kind: Kind, led: list[datetime]) -> None:
-    world.entry().save()
+    world.entry("a").save()
     world.lead(world.now + timedelta(seconds=3.2 * kind.seconds))
-    assert check(world) == [led[0], *grid(led[0], world.now, kind.seconds)]
+    assert world.slots("a") == [led[0], *grid(led[0], world.now, kind.seconds)]
 
 
 def from_then_on(world: World, moment: datetime, seconds: float) -> list[datetime]:
@@ -171,11 +116,11 @@ def test_a_save_with_other_arguments(world: World, kind: Kind, led: list[datetim
     if way == "anew":
         RedBeatSchedulerEntry("a", "sample.echo", kind.theirs(), args=["a new"], app=world.app).save()
     else:
-        entry = world.entry()
+        entry = world.entry("a")
         entry.args = ["a new"]
         entry.save()
     world.lead(world.now + timedelta(seconds=3.2 * kind.seconds))
-    assert check(world) == [*led, *after_a_save(world, kind, led, moment, way, kind.seconds)]
+    assert world.slots("a") == [*led, *after_a_save(world, kind, led, moment, way, kind.seconds)]
     assert [sent.arguments for _, sent in world.sent] == [("a",)] * 3 + [("a new",)] * (len(world.sent) - 3)
 
 
@@ -184,36 +129,36 @@ def test_a_save_with_another_rule(world: World, kind: Kind, led: list[datetime],
     if way == "anew":
         RedBeatSchedulerEntry("a", "sample.echo", kind.other(), args=["a"], app=world.app).save()
     else:
-        entry = world.entry()
+        entry = world.entry("a")
         entry.schedule = kind.other()
         entry.schedule.app = world.app
         entry.save()
     world.lead(world.now + timedelta(seconds=3.2 * kind.other_seconds))
-    assert check(world) == [*led, *after_a_save(world, kind, led, moment, way, kind.other_seconds)]
+    assert world.slots("a") == [*led, *after_a_save(world, kind, led, moment, way, kind.other_seconds)]
 
 
 def test_a_save_as_it_is_while_no_beat_ran(world: World, kind: Kind, led: list[datetime]) -> None:
     """What was missed runs once, as after any downtime."""
     world.now = led[-1] + timedelta(seconds=2.5 * kind.seconds)
-    world.entry().save()
+    world.entry("a").save()
     world.lead(world.now + timedelta(seconds=3.2 * kind.seconds))
-    slots = check(world, late=timedelta(seconds=kind.seconds))
+    slots = world.slots("a", late=timedelta(seconds=kind.seconds))
     assert slots == [*led, *grid(led[-1], world.now, kind.seconds)[1:]]
 
 
 @pytest.mark.usefixtures("moment")
 def test_delete(world: World, kind: Kind, led: list[datetime]) -> None:
-    world.entry().delete()
+    world.entry("a").delete()
     world.lead(world.now + timedelta(seconds=3.2 * kind.seconds))
-    assert check(world) == led
+    assert world.slots("a") == led
     assert world.store.list() == []
 
 
 def test_reschedule(world: World, kind: Kind, led: list[datetime], moment: datetime) -> None:
     """As in RedBeat, an interval then counts from that moment; other rules know no moment."""
-    world.entry().reschedule()
+    world.entry("a").reschedule()
     world.lead(world.now + timedelta(seconds=3.2 * kind.seconds))
-    slots = check(world)
+    slots = world.slots("a")
     if isinstance(kind.ours(), Interval):
         assert slots == [*led, *from_then_on(world, moment, kind.seconds)]
     else:
@@ -228,7 +173,7 @@ def test_stock_led_for_a_while(world: World, kind: Kind, led: list[datetime]) ->
     assert before > len(led)
     last = world.sent[-1][0]
     world.lead(world.now + timedelta(seconds=3.2 * kind.seconds))
-    slots = check(world, late=4 * HALF)
+    slots = world.slots("a", late=4 * HALF)
     ours = slots[before:]
     if isinstance(kind.ours(), Interval):
         assert ours == grid(last, world.now, kind.seconds)

@@ -123,12 +123,11 @@ class Dispatcher:
     def _say(self, talk: Talk, batch: list[Item]) -> None:
         keys = self._link.keys
         ledgered = "1" if self.preparation.ledgered else ""
-        constants: list[Any] = [TOKEN_PREFIX, CLOCK_SLACK, HARD_CAP, FIRST_CHECK, keys.run(""), keys.running("")]
-        constants += [self._link.broker_db, ledgered, keys.redbeat_prefix]
-        talk.say(
-            [keys.schedule, keys.lock, keys.ledger, keys.events, keys.mark, keys.dead],
-            [*constants, *(text for item in batch for text in item.arguments)],
-        )
+        arguments: list[Any] = [TOKEN_PREFIX, CLOCK_SLACK, HARD_CAP, FIRST_CHECK, keys.run(""), keys.running("")]
+        arguments += [self._link.broker_db, ledgered, keys.redbeat_prefix]
+        for item in batch:
+            arguments.extend(item.arguments)
+        talk.say([keys.schedule, keys.lock, keys.ledger, keys.events, keys.mark, keys.dead], arguments)
 
     def _hear(self, talk: Talk, batch: list[Item], done: list[Item]) -> tuple[Outcome, str]:
         outcome, *results = talk.hear()

@@ -6,9 +6,9 @@ others. One that RedBeat's own code saved is taken over here; its score is only 
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import cast
+from typing import NamedTuple, cast
 
 import redis
 from kombu.exceptions import OperationalError
@@ -20,7 +20,7 @@ from livebeat.cadence import adopted, resumed
 from livebeat.connection import Link, as_stored
 from livebeat.delivery import Run, admit
 from livebeat.delivery.installation import installed
-from livebeat.entry import FIELDS, OUT_OF_RANGE, Raw, StoredSchedule, advanced, decode, encode_meta, encode_ours
+from livebeat.entry import OUT_OF_RANGE, Raw, StoredSchedule, advanced, decode, encode_meta, encode_ours
 from livebeat.events import HARD_CAP, encode
 from livebeat.store import ScheduleStore, change
 
@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 #: In the place of a run, where there is nothing to run.
 _NO_RUN = ("",) * 4
+#: Entries read by one script.
+_PAGE = 256
 _GRACE = NONE_GRACE.total_seconds()
 #: Seconds; scores that differ by less are the same instant.
 _SAME = 1e-6
@@ -35,8 +37,7 @@ _SAME = 1e-6
 AWAY = (redis.RedisError, OperationalError)
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """An index member with its score and its three texts."""
 
     key: str
@@ -45,8 +46,7 @@ class Read:
     raw: Raw
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One schedule's part of a dispatch. `until`: the instant (seconds) from which it must be decided anew; `log`: what
     it dispatches, '' where it only puts the entry right."""
 
@@ -72,20 +72,19 @@ class Preparation:
     def read(self, members: Iterable[tuple[str, float]]) -> list[Read]:
         """The entries behind index members; those that can't be read are set aside."""
         found = list(members)
-        if not found:
-            return []
-        pipeline = self._link.client.pipeline(transaction=False)
-        for key, _ in found:
-            pipeline.hmget(as_stored(key), FIELDS)
         reads = []
-        for (key, score), texts in zip(found, pipeline.execute(raise_on_error=False), strict=True):
-            bad = isinstance(texts, Exception)
-            read = Read(key, self._link.keys.name(key), score, Raw() if bad else Raw(*(text or "" for text in texts)))
-            if read.raw.definition:
-                reads.append(read)
-            else:
-                gone = "its entry is gone: the index names a key without a definition"
-                self.set_aside(read, str(texts) if bad else gone)
+        for at in range(0, len(found), _PAGE):
+            page = found[at : at + _PAGE]
+            answers = self._link.script("read", [as_stored(key) for key, _ in page], [])
+            for (key, score), texts in zip(page, answers, strict=True):
+                bad = isinstance(texts, str)
+                raw = Raw() if bad else Raw(*(text or "" for text in texts))
+                read = Read(key, self._link.keys.name(key), score, raw)
+                if raw.definition:
+                    reads.append(read)
+                else:
+                    gone = "its entry is gone: the index names a key without a definition"
+                    self.set_aside(read, texts if bad else gone)
         return reads
 
     def item(self, read: Read, now: datetime, *, ahead: bool = False) -> Item | None:

@@ -4,6 +4,7 @@ Reads and writes RedBeat's data, so a stock `RedBeatScheduler` can take over, an
 An error never ends the beat: it is logged once, and the next tick tries again.
 """
 
+import gc
 import logging
 from pathlib import Path
 from typing import Any, cast
@@ -76,6 +77,7 @@ class LiveBeatScheduler(Scheduler):
             if not self._verified:
                 verify(self._link)
                 self._verified = True
+                gc.freeze()  # what the imports made is here to stay; looking through it would delay slots
             self._wake.listen()
             role = self._lock.role
             if self._lock.keep() != role:

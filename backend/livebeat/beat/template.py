@@ -30,6 +30,7 @@ from livebeat.spec import ScheduleSpec
 
 _KNOWN_OPTIONS = frozenset({"queue", "priority", "expires", "time_limit", "soft_time_limit", "ignore_result"})
 _SHAPES = 1000
+_SIGNALS = (signals.before_task_publish, signals.after_task_publish, signals.task_sent)
 #: Arguments of at most so many, so short and so large take the quick way.
 _FEW, _SHORT, _BIG = 8, 40, 10**12
 _encode = JSONEncoder().encode
@@ -232,9 +233,9 @@ def _template(
 
 
 def _receivers() -> str:
-    for name in ("before_task_publish", "after_task_publish", "task_sent"):
-        if getattr(signals, name).receivers:
-            return f"a receiver of the signal {name} is connected"
+    for signal in _SIGNALS:
+        if signal.receivers:
+            return f"a receiver of the signal {signal.name} is connected"
     return ""
 
 

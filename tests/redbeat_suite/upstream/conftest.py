@@ -1,10 +1,10 @@
 """Of RedBeat's tests those run that the table in `../README.md` says run as they are."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from upstream.basecase import RedBeatCase
 
 HERE = Path(__file__).parent
@@ -29,6 +29,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(autouse=True)
-def server(redis_url: str) -> Iterator[None]:
+def server(redis_url: str) -> None:
     RedBeatCase.redis_url = redis_url
-    yield
