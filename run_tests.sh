@@ -39,6 +39,7 @@ check types "$bin/mypy"
 check layers "$bin/lint-imports"
 check unit "$bin/pytest" tests/unit -q
 check integration "$bin/pytest" tests/integration -q -n 4 --dist worksteal
+check redbeat "$bin/pytest" tests/redbeat_suite -q -n 2
 check integration-on-postgres env TEST_DATABASE=postgres "$bin/pytest" tests/integration -q -n 4 --dist worksteal \
     -m django_db -k "not logging and not sentry and not docker"
 if [ "${CI:-}" = true ] || command -v redis-server >/dev/null; then

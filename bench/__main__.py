@@ -11,6 +11,7 @@ from bench.servers import ROOT, RunFailedError, server_binary
 
 MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
     "dispatch": burst.dispatch,
+    "peers": burst.peers,
     "dispatch-cron": burst.dispatch_cron,
     "first-tick": burst.first_tick,
     "aof": burst.aof,

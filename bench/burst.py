@@ -41,10 +41,15 @@ class Burst:
 
 
 def dispatch(bench: Bench) -> None:
-    """The headline at N, the slow systems in the first runs alone; then every system at small N."""
-    for run, system in interleaved(bench.runs, (LIVEBEAT, REDBEAT, ADOPTING, *_SLOW)):
-        if run < _SLOW_RUNS or system not in _SLOW:
-            _record(bench, "dispatch", run, system, bench.n)
+    """The headline: the engine and RedBeat at N, in pairs."""
+    for run, system in interleaved(bench.runs, (LIVEBEAT, REDBEAT)):
+        _record(bench, "dispatch", run, system, bench.n)
+
+
+def peers(bench: Bench) -> None:
+    """The engine on RedBeat's data and the slow systems at N; then every system at small N. Published with dispatch."""
+    for run, system in interleaved(_SLOW_RUNS, (ADOPTING, *_SLOW)):
+        _record(bench, "dispatch", run, system, bench.n)
     for n in (small for small in _SMALL if small < bench.n):
         for run, system in interleaved(min(bench.runs, 3), (LIVEBEAT, REDBEAT, *_SLOW)):
             _record(bench, "dispatch", run, system, n)

@@ -103,9 +103,10 @@ class Keys:
         """Ledger entry of one run."""
         return f"{self.prefix}run:{run_id}"
 
-    def running(self, name: str) -> str:
-        """Ids of this schedule in the ledger."""
-        return f"{self.prefix}running:{name}"
+    @property
+    def running(self) -> str:
+        """Which runs of which schedule are in the ledger: members `<schedule>\\n<run id>`, by name."""
+        return f"{self.prefix}running"
 
     def entry(self, name: str) -> str:
         """RedBeat's hash of a schedule.

@@ -80,7 +80,7 @@ def test_a_due_slot_becomes_one_message_with_everything_beside_it(
     assert entry is not None
     assert (entry.state, entry.run.schedule, entry.queue) == ("queued", "이름/1", "celery")
     assert client.zscore("livebeat:ledger", headers["id"]) is not None
-    assert client.smembers("livebeat:running:이름/1") == {headers["id"]}
+    assert client.zrange("livebeat:running", 0, -1) == [f"이름/1\n{headers['id']}"]
     assert [event["run"] for event in events(client, "run.queued")] == [headers["id"]]
     stored = store.get("이름/1")
     assert (stored.last_run_at, stored.total_runs) == (due, 1)

@@ -7,6 +7,7 @@ processes say how soon such a change counts.
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import count, takewhile
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,9 +15,15 @@ from celery.schedules import crontab, schedule
 from redbeat import RedBeatSchedulerEntry
 from redbeat.schedules import rrule
 
-from livebeat import Cron, Interval, RRule, ScheduleSpec, clock
+from livebeat import Cron, Interval, RRule, ScheduleSpec, clock, run_state
+from livebeat.connection import link
+from livebeat.delivery import Ledger
+from support.beats import OURS, Watch, beat, gaps
 from support.engine import make_app
 from support.moved_time import HALF, World
+from support.waiting import wait_until
+
+SECOND = timedelta(seconds=1)
 
 
 class Kind(NamedTuple):
@@ -165,6 +172,21 @@ def test_reschedule(world: World, kind: Kind, led: list[datetime], moment: datet
         assert slots == [*led, *grid(led[-1], world.now, kind.seconds)]
 
 
+@pytest.mark.usefixtures("led")
+def test_reschedule_to_long_ago(world: World, kind: Kind) -> None:
+    """RedBeat's way to have something run now: its newest slot again, once that run has ended."""
+    world.now += timedelta(seconds=2)
+    for ended in (False, True):
+        if ended:
+            run = run_state(world.app, world.sent[-1][1].run)
+            assert run is not None
+            Ledger(link(world.app)).conclude(run, "run.succeeded")
+        world.entry("a").reschedule(world.now - timedelta(seconds=5.5 * kind.seconds))
+        before = len(world.sent)
+        world.lead(world.now + HALF)
+        assert len(world.sent) == before + ended
+
+
 @pytest.mark.usefixtures("moment")
 def test_stock_led_for_a_while(world: World, kind: Kind, led: list[datetime]) -> None:
     """An interval of RedBeat's counts from its last run, so it drifts by its lateness; other rules don't."""
@@ -180,3 +202,43 @@ def test_stock_led_for_a_while(world: World, kind: Kind, led: list[datetime]) ->
     else:
         assert ours == [at for at in grid(led[0], world.now, kind.seconds) if at > last]
         assert len(slots) == len([led[0], *grid(led[0], world.now, kind.seconds)])
+
+
+# Real processes.
+
+
+def test_a_running_beat_honours_it_within_a_second(redis_url: str, tmp_path: Path) -> None:
+    """Five slots a second tell when: none of them may still be as it was a second later, and none run early."""
+    app = make_app(redis_url)
+
+    def entry(name: str, rule: Any, **more: Any) -> RedBeatSchedulerEntry:
+        return RedBeatSchedulerEntry(name, "sample.echo", rule, args=[name], app=app, **more)
+
+    for name in ("deleted", "disabled", "edited", "slower"):
+        entry(name, schedule(0.2)).save()
+    entry("rrule", rrule("SECONDLY", dtstart=START)).save()
+    entry("faster", schedule(3600)).save()
+    entry("anew", schedule(3600)).save()
+    with Watch(redis_url) as watch, beat(redis_url, tmp_path, *OURS):
+        wait_until(lambda: len({sent.name for sent in watch.sent}) == 5, 30, "slots of all that are often due")
+        loaded = {n: RedBeatSchedulerEntry.from_key(f"redbeat:{n}", app=app) for n in ("edited", "slower", "faster")}
+        saved_at = clock.now()
+        RedBeatSchedulerEntry.from_key("redbeat:deleted", app=app).delete()
+        entry("disabled", schedule(0.2), enabled=False).save()
+        loaded["edited"].args = ["edited too"]
+        loaded["slower"].schedule, loaded["faster"].schedule = schedule(3600), schedule(0.2)
+        for each in loaded.values():
+            each.save()
+        entry("anew", schedule(0.2)).save()
+        entry("new", schedule(0.2)).save()
+        entry("rrule", rrule("SECONDLY", interval=3600, dtstart=START)).save()
+        wait_until(lambda: len(watch.of("edited")) and watch.of("edited")[-1].at > saved_at + 3 * SECOND, 20, "slots")
+
+    late = [sent for sent in watch.sent if sent.at > saved_at + SECOND]
+    assert {sent.name for sent in late} == {"edited", "faster", "anew", "new"}
+    assert {sent.arguments for sent in late if sent.name == "edited"} == {("edited too",)}
+    for name in ("edited", "faster", "anew", "new"):
+        slots = [sent.at for sent in watch.of(name) if sent.at > saved_at]
+        assert slots[0] < saved_at + SECOND
+        assert gaps(watch.of(name)) == pytest.approx([0.2] * (len(watch.of(name)) - 1), abs=1e-3)
+    assert all(sent.at <= sent.arrived_at for sent in watch.sent)

@@ -202,7 +202,7 @@ def test_a_trigger_runs_once_through_the_ledger_and_leaves_the_cadence_alone(
     assert headers["livebeat_revision"] == before.revision
     assert "livebeat_slot" not in headers
     assert headers["expires"] is not None
-    assert client.smembers(f"livebeat:running:{NAME}") == {sent.run_id}
+    assert client.zrange("livebeat:running", 0, -1) == [f"{NAME}\n{sent.run_id}"]
     assert client.zscore("livebeat:ledger", sent.run_id) is not None
     assert float(client.hget(f"livebeat:run:{sent.run_id}", "expires_at") or 0) > clock.to_epoch(clock.now())
     (event,) = events(client, "run.queued")
@@ -230,4 +230,4 @@ def test_without_install_a_trigger_is_pushed_and_told_but_not_entered(redis_url:
     assert message["headers"]["id"] == sent.run_id
     assert "livebeat_run" not in message["headers"]
     assert [event["run"] for event in events(client, "run.queued")] == [sent.run_id]
-    assert client.exists("livebeat:ledger", f"livebeat:run:{sent.run_id}", f"livebeat:running:{NAME}") == 0
+    assert client.exists("livebeat:ledger", f"livebeat:run:{sent.run_id}", "livebeat:running") == 0

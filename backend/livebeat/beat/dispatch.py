@@ -123,11 +123,11 @@ class Dispatcher:
     def _say(self, talk: Talk, batch: list[Item]) -> None:
         keys = self._link.keys
         ledgered = "1" if self.preparation.ledgered else ""
-        arguments: list[Any] = [TOKEN_PREFIX, CLOCK_SLACK, HARD_CAP, FIRST_CHECK, keys.run(""), keys.running("")]
+        arguments: list[Any] = [TOKEN_PREFIX, CLOCK_SLACK, HARD_CAP, FIRST_CHECK, keys.run("")]
         arguments += [self._link.broker_db, ledgered, keys.redbeat_prefix]
         for item in batch:
             arguments.extend(item.arguments)
-        talk.say([keys.schedule, keys.lock, keys.ledger, keys.events, keys.mark, keys.dead], arguments)
+        talk.say([keys.schedule, keys.lock, keys.ledger, keys.events, keys.mark, keys.dead, keys.running], arguments)
 
     def _hear(self, talk: Talk, batch: list[Item], done: list[Item]) -> tuple[Outcome, str]:
         outcome, *results = talk.hear()

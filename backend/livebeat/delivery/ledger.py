@@ -1,6 +1,5 @@
 """The ledger of unfinished messages: typed wrappers, one a script. Safe to repeat after a lost reply."""
 
-import dataclasses
 import json
 import uuid
 from collections.abc import Iterable, Mapping
@@ -11,7 +10,16 @@ from celery import Celery, current_app
 
 from livebeat.connection import Link, link
 from livebeat.events import HARD_CAP, encode
-from livebeat.message import KIND_HEADER, Message, build, retagged, retagged_more
+from livebeat.message import (
+    KIND_HEADER,
+    REVISION_HEADER,
+    SCHEDULE_HEADER,
+    SLOT_HEADER,
+    Message,
+    build,
+    retagged,
+    retagged_more,
+)
 
 #: Seconds that a claim stands without being renewed.
 LEASE = 10
@@ -67,17 +75,24 @@ class LedgerEntry:
     @classmethod
     def of(cls, run_id: str, fields: Mapping[str, str]) -> "LedgerEntry":
         """The entry of a hash; a run that was only pushed, once, has no field for what that implies."""
-        facts = json.loads(fields["facts"])
-        run = Run(run_id, **{f.name: facts.get(f.name) for f in dataclasses.fields(Run) if f.name != "run"})
+        headers = json.loads(fields["text"])["headers"]
         return cls(
-            run=run,
+            run=Run(
+                run=run_id,
+                task=headers["task"],
+                schedule=headers.get(SCHEDULE_HEADER),
+                slot=headers.get(SLOT_HEADER),
+                revision=headers.get(REVISION_HEADER),
+                kind=headers.get(KIND_HEADER, "task"),
+                parent=fields.get("parent"),
+            ),
             state=fields["state"],
             attempt=int(fields.get("attempt", 0)),
             pushes=int(fields.get("pushes", 1)),
             lease_until=fields.get("lease_until", "0"),
             owner=fields.get("owner", ""),
             pushed_at=float(fields["pushed_at"]),
-            queue=fields.get("queue") or facts["queue"],
+            queue=fields["queue"],
             text=fields["text"],
             more=fields.get("more", ""),
             unique=fields.get("unique", ""),
@@ -110,12 +125,12 @@ class Ledger:
         first_check = FIRST_CHECK if ledgered else ""
         expiry = "" if expires_at is None else f"{expires_at:.3f}"
         pushed = [message.queue, message.text, message.more_json]
-        entered = [run.schedule or "", expiry, keys.running("")]
+        entered = [run.schedule or "", expiry, run.parent or ""]
         return cast(
             "str",
             self._link.script(
                 "accept",
-                [keys.run(run.run), keys.ledger, keys.events, keys.unique],
+                [keys.run(run.run), keys.ledger, keys.events, keys.unique, keys.running],
                 [run.run, unique, keys.run(""), first_check, HARD_CAP, db, *pushed, data, *entered],
             ),
         )
@@ -181,17 +196,8 @@ class Ledger:
         return bool(
             self._link.script(
                 "finish",
-                [keys.run(run.run), keys.ledger, keys.events, keys.unique],
-                [
-                    run.run,
-                    field,
-                    value,
-                    attempt,
-                    event,
-                    data,
-                    HARD_CAP,
-                    keys.running(run.schedule) if run.schedule else "",
-                ],
+                [keys.run(run.run), keys.ledger, keys.events, keys.unique, keys.running],
+                [run.run, field, value, attempt, event, data, HARD_CAP, run.schedule or ""],
             )
         )
 

@@ -1,10 +1,9 @@
 -- Dispatch the due slots of several schedules: for each, if it still is what its message was built from, advance the
 -- score and ours, write meta, enter the ledger, push the message and append the events; else change nothing of it.
--- KEYS: 1 RedBeat's index, 2 leader lock, 3 ledger, 4 event stream, 5 time mark, 6 what is set aside
+-- KEYS: 1 RedBeat's index, 2 leader lock, 3 ledger, 4 event stream, 5 time mark, 6 what is set aside, 7 index of running ids
 -- ARGV: 1 prefix of our lock tokens, 2 seconds that the clock may lie below the mark, 3 stream cap,
---       4 seconds to a message's first check, 5 prefix of ledger entries, 6 prefix of the sets of running ids,
---       7 databases (see push.lua), 8 '1' where messages go through the ledger,
---       9 prefix of entries, then for each schedule: entry key, score, definition and ours as read ('' = absent), new
+--       4 seconds to a message's first check, 5 prefix of ledger entries, 6 databases (see push.lua),
+--       7 '1' where messages go through the ledger, 8 prefix of entries, then for each schedule: entry key, score, definition and ours as read ('' = absent), new
 --       meta ('' = leave) and ours, new score, run id ('' = nothing to run), queue, message, facts of the run (the data
 --       of its event), and what is rare ('' or JSON): {events = {{type, data}…}, more = further commands (see push.lua),
 --       expires_at = seconds}
@@ -12,7 +11,7 @@
 -- {'clock', seconds behind}: then nothing was done.
 -- include push.lua
 -- What can be one command for all schedules is: a call costs more than what most of them do.
-local FIRST, WIDTH = 10, 12
+local FIRST, WIDTH = 9, 12
 local holder = redis.call('GET', KEYS[2])
 if holder and string.sub(holder, 1, #ARGV[1]) ~= ARGV[1] then return {'foreign', holder} end
 local time = redis.call('TIME')
@@ -21,7 +20,7 @@ local mark = tonumber(redis.call('GET', KEYS[5]) or '0')
 if now < mark - ARGV[2] then return {'clock', string.format('%.3f', mark - now)} end
 local stamp = string.format('%.6f', now)
 if now > mark then redis.call('SET', KEYS[5], stamp) end
-local cap, first_check, db, ledgered = ARGV[3], now + ARGV[4], ARGV[7], ARGV[8] == '1'
+local cap, first_check, db, ledgered = ARGV[3], now + ARGV[4], ARGV[6], ARGV[7] == '1'
 
 local nothing = {}
 local function tell(kind, data)
@@ -38,7 +37,7 @@ end
 local scores = redis.call('ZMSCORE', KEYS[1], unpack(keys))
 local some_run_is_there = #runs > 0 and redis.call('EXISTS', unpack(runs)) > 0
 
-local reply, index, ledger, queues = {'ok'}, {}, {}, {}
+local reply, index, ledger, running, queues = {'ok'}, {}, {}, {}, {}
 for at = FIRST, #ARGV, WIDTH do
   local key, score, definition, ours, new_meta, new_ours, new_score, run, queue, text, facts, rare =
     unpack(ARGV, at, at + WIDTH - 1)
@@ -59,17 +58,18 @@ for at = FIRST, #ARGV, WIDTH do
     rare = rare ~= '' and cjson.decode(rare) or nothing
     for _, event in ipairs(rare.events or nothing) do
       tell(event[1], event[2])
-      if string.find(event[1], 'schedule.', 1, true) == 1 then redis.call('HDEL', KEYS[6], string.sub(key, #ARGV[9] + 1)) end
+      if string.find(event[1], 'schedule.', 1, true) == 1 then redis.call('HDEL', KEYS[6], string.sub(key, #ARGV[8] + 1)) end
     end
     if run ~= '' and not (some_run_is_there and redis.call('EXISTS', ARGV[5] .. run) == 1) then
       if ledgered then
-        redis.call('HSET', ARGV[5] .. run, 'state', 'queued', 'pushed_at', stamp, 'text', text, 'facts', facts)
+        redis.call('HSET', ARGV[5] .. run, 'state', 'queued', 'pushed_at', stamp, 'queue', queue, 'text', text)
         for _, field in ipairs({'more', 'expires_at'}) do
           if rare[field] then redis.call('HSET', ARGV[5] .. run, field, rare[field]) end
         end
         ledger[#ledger + 1] = first_check
         ledger[#ledger + 1] = run
-        redis.call('SADD', ARGV[6] .. string.sub(key, #ARGV[9] + 1), run)
+        running[#running + 1] = 0
+        running[#running + 1] = string.sub(key, #ARGV[8] + 1) .. '\n' .. run
       end
       queues[queue] = queues[queue] or {texts = {}, more = {}}
       table.insert(queues[queue].texts, text)
@@ -80,6 +80,9 @@ for at = FIRST, #ARGV, WIDTH do
   end
 end
 if #index > 0 then redis.call('ZADD', KEYS[1], unpack(index)) end
-if #ledger > 0 then redis.call('ZADD', KEYS[3], unpack(ledger)) end
+if #ledger > 0 then
+  redis.call('ZADD', KEYS[3], unpack(ledger))
+  redis.call('ZADD', KEYS[7], unpack(running))
+end
 for queue, waiting in pairs(queues) do push(db, queue, waiting.texts, waiting.more) end
 return reply

@@ -1,7 +1,7 @@
 -- End a run for good: the terminal event, and every trace in the ledger gone, in one step.
--- KEYS: 1 ledger entry of the run, 2 ledger, 3 event stream, 4 unique keys
+-- KEYS: 1 ledger entry of the run, 2 ledger, 3 event stream, 4 unique keys, 5 index of running ids
 -- ARGV: 1 run id, 2 field that must still hold ARGV[3] ('owner' for a worker, 'guard' for the relay), 3 its value,
---       4 attempt, 5 event type, 6 event data, 7 stream cap, 8 the set of its schedule's running ids or ''
+--       4 attempt, 5 event type, 6 event data, 7 stream cap, 8 its schedule or ''
 -- Returns 1, or 0 where the run is no longer the caller's to end.
 local entry = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'owner', 'unique', 'pushes')
 if not entry[1] or tonumber(entry[2] or 0) ~= tonumber(ARGV[4]) then return 0 end
@@ -12,6 +12,6 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 if entry[4] and entry[4] ~= '' and redis.call('HGET', KEYS[4], entry[4]) == ARGV[1] then
   redis.call('HDEL', KEYS[4], entry[4])
 end
-if ARGV[8] ~= '' then redis.call('SREM', ARGV[8], ARGV[1]) end
+if ARGV[8] ~= '' then redis.call('ZREM', KEYS[5], ARGV[8] .. '\n' .. ARGV[1]) end
 redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[7], '*', 'type', ARGV[5], 'data', ARGV[6])
 return 1
