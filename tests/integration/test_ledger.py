@@ -100,7 +100,7 @@ def test_a_lost_lease_is_fenced(app: Celery, ledger: Ledger, client: "redis.Redi
     client.hset(f"livebeat:run:{run.run}", "lease_until", 1)
     assert ledger.claim(run, "second", "w") == ("claimed", 2)
     assert not ledger.finish(run, "first", 1, "run.succeeded")
-    assert ledger.renew("first", [run.run]) == [run.run]
+    assert ledger.renew({run.run: "first"}) == [run.run]
     assert not ledger.release(run, "first", 1, after=0)
     assert ledger.finish(run, "second", 2, "run.succeeded")
     assert types(client).count("run.succeeded") == 1
@@ -115,10 +115,26 @@ def test_a_released_run_waits_and_is_pushed_by_the_relay(app: Celery, ledger: Le
     assert client.llen("celery") == 0
     assert ledger.claim(run, "o2", "w")[0] == "held"
     client.zadd("livebeat:ledger", {run.run: 1})
+    client.hset(f"livebeat:run:{run.run}", "lease_until", 1)
     Relay(link(app)).run_once()
     (message,) = client.lrange("celery", 0, -1)
     assert json.loads(message)["headers"]["id"] == run.run
     assert ledger.claim(run, "o2", "w") == ("claimed", 2)
+
+
+def test_the_relay_leaves_a_run_alone_that_was_claimed_under_its_eyes(
+    app: Celery, ledger: Ledger, client: "redis.Redis"
+) -> None:
+    """It saw that the message's check was due; before it read the entry, a worker claimed it."""
+    run = accepted(app)
+    client.delete("celery")
+    ledger.claim(run, "o", "w")
+    entry = ledger.read(run.run)
+    assert entry is not None
+    assert not ledger.push_again(entry, next_check=30)
+    assert not ledger.conclude(entry, "run.lost", error="nobody took it")
+    assert client.llen("celery") == 0
+    assert ledger.finish(run, "o", 1, "run.succeeded")
 
 
 def test_the_relay_gives_each_push_a_fresh_tag(app: Celery, ledger: Ledger, client: "redis.Redis") -> None:

@@ -15,7 +15,7 @@ from celery.schedules import crontab, schedule
 from redbeat import RedBeatSchedulerEntry
 from redbeat.schedules import rrule
 
-from livebeat import Cron, Interval, RRule, ScheduleSpec, clock, run_state
+from livebeat import Cron, Interval, RRule, ScheduleSpec, clock, leader, run_state
 from livebeat.connection import link
 from livebeat.delivery import Ledger
 from support.beats import OURS, Watch, beat, gaps
@@ -242,3 +242,15 @@ def test_a_running_beat_honours_it_within_a_second(redis_url: str, tmp_path: Pat
         assert slots[0] < saved_at + SECOND
         assert gaps(watch.of(name)) == pytest.approx([0.2] * (len(watch.of(name)) - 1), abs=1e-3)
     assert all(sent.at <= sent.arrived_at for sent in watch.sent)
+
+
+def test_an_idle_beat_sees_a_save_within_a_second(redis_url: str, tmp_path: Path) -> None:
+    app = make_app(redis_url)
+    with Watch(redis_url) as watch, beat(redis_url, tmp_path, *OURS):
+        wait_until(lambda: leader(app), 30, "a leader")
+        for name in ("one", "two"):
+            saved_at = clock.now()
+            entry = RedBeatSchedulerEntry(name, "sample.echo", schedule(0.2), args=[name], app=app).save()
+            wait_until(lambda name=name: watch.of(name), 10, "its first slot", every=0.01)
+            assert watch.of(name)[0].arrived_at < saved_at + SECOND
+            entry.delete()

@@ -105,6 +105,7 @@ def test_whatever_we_wrote_and_back(
     more(watch, "rrule-3s", 2, "ours again")
     stop(ours)
 
+    assert all(sent.at <= sent.arrived_at for sent in watch.sent)
     assert watch.of("paused") == watch.of("zoned") == watch.of("second-monday") == watch.of("mixed") == []
     assert [len(watch.of(name)) for name in ("soon", "later")] == [1, 1]
     slots = instants(watch.of("rrule-3s"), start, 3)
@@ -134,6 +135,11 @@ def test_who_leads_is_told(
     assert status.returncode == 3
     assert f"leader: FOREIGN, {leader(app)}." in status.stdout
     assert "HELD (a beat that is not Livebeat's has the lock)" in status.stdout
+    stock.send(signal.SIGSTOP)  # it keeps the lock for five seconds
+    stopped_at = clock.monotonic()
+    wait_until(lambda: clock.monotonic() > stopped_at + 2.5, 5, "slots to be overdue")
+    assert all(sent.slot is None for sent in watch.sent)
+    stock.send(signal.SIGCONT)
     more(watch, "every-1s", 1, "stock RedBeat, while ours waits")
     assert all(sent.slot is None for sent in watch.sent)
 

@@ -86,6 +86,17 @@ def test_a_late_copy_is_dropped(app: Celery, client: "redis.Redis", tmp_path: Pa
     assert len([line for line in lines if f"done {run_id}" in line]) == 1
 
 
+def test_two_copies_in_one_process_run_once(app: Celery, redis_url: str, client: "redis.Redis", tmp_path: Path) -> None:
+    with celery_process(redis_url, tmp_path, "worker", "-P", "threads", "-c", "4", "--loglevel=info"):
+        run_id = send("sample.nap", (2,), app=app).run_id
+        message = build(app, "sample.nap", (2,), run_id=run_id, headers={})
+        wait_until(lambda: data_of(client, "run.started", run_id), 30, "the first copy")
+        client.lpush("celery", message.text)
+        assert ended(client, run_id) == "run.succeeded"
+    lines = (tmp_path / "evidence.txt").read_text().splitlines()
+    assert len([line for line in lines if f"start {run_id}" in line]) == 1
+
+
 @pytest.mark.usefixtures("worker")
 def test_a_plain_celery_task_runs_and_is_told(redis_url: str, client: "redis.Redis") -> None:
     plain = make_app(redis_url).send_task("sample.echo", kwargs={"value": 1}, ignore_result=True)

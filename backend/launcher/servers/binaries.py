@@ -1,6 +1,6 @@
 """Which Redis-compatible server to run, and which folder holds its data.
 
-A server on PATH (6.2 or later) comes before the bundled one, but whoever wrote the existing data comes before
+The bundled server comes before one on PATH (6.2 or later), but whoever wrote the existing data comes before
 both: the folder's name carries the server's kind and major version (`valkey-9`), since a file written by one
 kind can't be read by the other, nor by an older version of itself.
 """
@@ -64,7 +64,7 @@ def installed() -> list[ServerBinary]:
     named = [shutil.which("valkey-server"), shutil.which("redis-server")]
     paths = [Path(name) for name in named if name]
     bundled = bundled_path()
-    found = (identify(path) for path in ([*paths, bundled] if bundled else paths))
+    found = (identify(path) for path in ([bundled, *paths] if bundled else paths))
     return [binary for binary in found if binary and (binary.major, binary.minor) >= OLDEST]
 
 

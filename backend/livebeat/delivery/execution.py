@@ -32,11 +32,20 @@ _FINISH_TRIES = 5
 _FINISH_PAUSE = 1.0
 
 
+_here = threading.local()
+
+
+def executing() -> str | None:
+    """The id of the run that this thread executes."""
+    return getattr(_here, "run", None)
+
+
 class Execution:
     """One message being executed in this process."""
 
     def __init__(self, link: Link, leases: Leases, task: Any) -> None:
         self._link, self._leases, self._task = link, leases, task
+        self._owner = leases.owner()
         self._ledger = Ledger(link)
         request = task.request
         self._worker = str(request.hostname or "")
@@ -61,7 +70,7 @@ class Execution:
         """
         self._begin()
         try:
-            result = body()
+            result = self._alone(body)
         except Retry as error:
             self._retry(error)
             raise
@@ -80,17 +89,24 @@ class Execution:
         self._end("run.succeeded", result=_result(result))
         return result
 
+    def _alone(self, body: Callable[[], Any]) -> Any:
+        outer, _here.run = executing(), self.run.run
+        try:
+            return body()
+        finally:
+            _here.run = outer
+
     def _begin(self) -> None:
         if not self._marked:
             self._tell("run.started")
             return
-        outcome, attempt = self._ledger.claim(self.run, self._leases.owner, self._worker)
+        outcome, attempt = self._ledger.claim(self.run, self._owner, self._worker)
         if outcome != "claimed":
             why = "has ended already" if outcome == "gone" else "is being executed by another worker"
             logger.info("Run %s of %s %s; this copy of its message is dropped.", self.run.run, self.run.task, why)
             raise Ignore
         self._attempt = attempt
-        self._leases.hold(self.run.run)
+        self._leases.hold(self.run.run, self._owner)
 
     def _end(self, event: str, **facts: Any) -> None:
         facts["duration"] = round(clock.monotonic() - self._started, 6)
@@ -98,7 +114,7 @@ class Execution:
         if not self._marked:
             self._tell(event, **facts)
         elif not self._persistently(
-            lambda: self._ledger.finish(self.run, self._leases.owner, self._attempt, event, **facts)
+            lambda: self._ledger.finish(self.run, self._owner, self._attempt, event, **facts)
         ):
             logger.warning("Run %s had lost its lease before it ended; its outcome here doesn't count.", self.run.run)
 
@@ -110,7 +126,7 @@ class Execution:
             return
         self._persistently(
             lambda: self._ledger.release(
-                self.run, self._leases.owner, self._attempt, after=after, message=message, **facts
+                self.run, self._owner, self._attempt, after=after, message=message, **facts
             )
         )
 

@@ -15,7 +15,7 @@ from celery.app import trace  # by its module: monitoring tools put their own bu
 from celery.signals import worker_init, worker_process_init
 
 from livebeat.connection import link
-from livebeat.delivery.execution import Execution
+from livebeat.delivery.execution import Execution, executing
 from livebeat.delivery.lease import Leases
 from livebeat.delivery.ledger import Ledger
 from livebeat.delivery.shutdown import end_when_idle
@@ -143,11 +143,10 @@ def _wrap(app: Celery, task: Any) -> bool:
         request = self.request
         if request.called_directly or request.is_eager:
             return own_call(self, *args, **kwargs)
-        leases = _process_leases(app)
-        if leases.holds(request.id):  # the task calls itself
+        if executing() == request.id:  # the task calls itself
             return self.run(*args, **kwargs)
         body = (lambda: own_call(self, *args, **kwargs)) if has_own_call else (lambda: self.run(*args, **kwargs))
-        return Execution(link(app), leases, self)(body)
+        return Execution(link(app), _process_leases(app), self)(body)
 
     def signature_from_request(self: Any, request: Any = None, *args: Any, **kwargs: Any) -> Any:
         """`Task.retry` publishes what it gets from here; a run in the ledger is released instead."""

@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 import uuid
+from itertools import count
 
 import redis
 
@@ -22,17 +23,22 @@ class Leases:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._held: set[str] = set()
+        self._held: dict[str, str] = {}
+        self._executions = count(1)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self.pid = os.getpid()
-        self.owner = f"{socket.gethostname()}:{self.pid}:{uuid.uuid4().hex[:12]}"
+        self._process = f"{socket.gethostname()}:{self.pid}:{uuid.uuid4().hex[:12]}"
 
-    def hold(self, run_id: str) -> None:
+    def owner(self) -> str:
+        """A name for one more execution: two copies of a message in one process are two."""
+        return f"{self._process}:{next(self._executions)}"
+
+    def hold(self, run_id: str, owner: str) -> None:
         """Keep this run's lease alive until `drop`."""
         with self._lock:
-            self._held.add(run_id)
+            self._held[run_id] = owner
             if self._thread is None:
                 self._thread = threading.Thread(target=self._renew, name="livebeat-leases", daemon=True)
                 self._thread.start()
@@ -40,23 +46,19 @@ class Leases:
     def drop(self, run_id: str) -> None:
         """The run has ended here."""
         with self._lock:
-            self._held.discard(run_id)
-
-    def holds(self, run_id: str) -> bool:
-        """Whether this process executes the run now."""
-        return run_id in self._held
+            self._held.pop(run_id, None)
 
     def _renew(self) -> None:
         while not self._stop.wait(LEASE / 3):
             with self._lock:
-                held = list(self._held)
+                held = dict(self._held)
             if not held:
                 continue
             try:
-                lost = self._ledger.renew(self.owner, held)
+                lost = self._ledger.renew(held)
             except redis.RedisError as error:
                 logger.warning("Leases of %d run(s) could not be renewed, trying again: %s", len(held), error)
                 continue
-            for run_id in set(lost) & self._held:
+            for run_id in set(lost) & self._held.keys():
                 logger.warning("Run %s lost its lease; another worker may execute it again.", run_id)
                 self.drop(run_id)

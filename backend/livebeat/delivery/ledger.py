@@ -145,10 +145,13 @@ class Ledger:
         )
         return cast("Claim", outcome), int(attempt)
 
-    def renew(self, owner: str, run_ids: Iterable[str]) -> list[str]:
-        """Prolong this owner's leases; returns the ids that are no longer its own."""
-        keys = self._link.keys
-        return cast("list[str]", self._link.script("renew", [keys.ledger], [owner, LEASE, keys.run(""), *run_ids]))
+    def renew(self, held: Mapping[str, str]) -> list[str]:
+        """Prolong leases (run id → owner); returns the ids of those that are no longer their owner's."""
+        pairs = [text for pair in held.items() for text in pair]
+        return cast(
+            "list[str]",
+            self._link.script("renew", [self._link.keys.ledger], [LEASE, self._link.keys.run(""), *pairs]),
+        )
 
     def release(
         self, run: Run, owner: str, attempt: int, *, after: float, message: Message | None = None, **facts: Any

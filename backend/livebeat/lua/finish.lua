@@ -3,10 +3,12 @@
 -- ARGV: 1 run id, 2 field that must still hold ARGV[3] ('owner' for a worker, 'guard' for the relay), 3 its value,
 --       4 attempt, 5 event type, 6 event data, 7 stream cap, 8 its schedule or ''
 -- Returns 1, or 0 where the run is no longer the caller's to end.
-local entry = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'owner', 'unique', 'pushes')
+local entry = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'owner', 'unique', 'pushes', 'lease_until')
 if not entry[1] or tonumber(entry[2] or 0) ~= tonumber(ARGV[4]) then return 0 end
 local guard = entry[1] .. ':' .. (entry[5] or 1)
 if (ARGV[2] == 'owner' and entry[3] or guard) ~= ARGV[3] then return 0 end
+local now = redis.call('TIME')
+if ARGV[2] == 'guard' and tonumber(entry[6] or 0) > now[1] + now[2] / 1000000 then return 0 end -- somebody has it now
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
 if entry[4] and entry[4] ~= '' and redis.call('HGET', KEYS[4], entry[4]) == ARGV[1] then

@@ -9,6 +9,8 @@ local fresh = {false, '0', '1', '0'} -- what an entry says by not saying it
 for i = 1, 4 do if (entry[i] or fresh[i]) ~= ARGV[1 + i] then return 0 end end
 local now = redis.call('TIME')
 local seconds = now[1] + now[2] / 1000000
+-- A worker may have claimed it between the relay's look at the ledger and its look at the entry.
+if tonumber(ARGV[5]) > seconds then return 0 end
 redis.call('HSET', KEYS[1], 'state', 'queued', 'pushes', ARGV[4] + 1, 'owner', '', 'lease_until', 0,
   'pushed_at', string.format('%.6f', seconds), 'text', ARGV[11])
 redis.call('ZADD', KEYS[2], seconds + ARGV[6], ARGV[1])
