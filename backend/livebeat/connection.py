@@ -16,6 +16,7 @@ from typing import Any
 
 import redis
 from celery import Celery
+from kombu.utils.url import maybe_sanitize_url
 from redbeat.schedulers import RetryingConnection, ensure_conf, get_redis
 from redis.backoff import NoBackoff
 from redis.commands.core import Script
@@ -182,8 +183,23 @@ def link(app: Celery) -> Link:
 
 
 def _client(app: Celery) -> "redis.Redis":
-    ensure_conf(app)
-    theirs = get_redis(app)
+    conf = ensure_conf(app)
+    if conf.redbeat_redis_options.get("cluster") or str(conf.redis_url).startswith("redis-cluster"):
+        raise ConfigurationError(
+            reason_en="redbeat_redis_url and redbeat_redis_options name a Redis Cluster, where no script reaches all of "
+            "a schedule's keys; use one server, or one behind sentinels",
+            reason_ko="redbeat_redis_url, redbeat_redis_options가 Redis Cluster를 가리킵니다. 스크립트가 스케줄의 모든 키에 "
+            "접근할 수 없어 지원하지 않습니다. 단일 서버나 Sentinel을 사용하세요",
+        )
+    try:
+        theirs = get_redis(app)
+    except (ValueError, AttributeError):
+        raise ConfigurationError(
+            reason_en=f"redbeat_redis_url ({maybe_sanitize_url(str(conf.redis_url))}; broker_url where it isn't set) is no "
+            "address of a Redis; set redbeat_redis_url to redis://, rediss://, unix:// or redis-sentinel://",
+            reason_ko=f"redbeat_redis_url ({maybe_sanitize_url(str(conf.redis_url))}, 없으면 broker_url)은 Redis 주소가 "
+            "아닙니다. redis://, rediss://, unix://, redis-sentinel:// 형식으로 설정하세요",
+        ) from None
     if isinstance(theirs, RetryingConnection):
         theirs = theirs.wrapped_connection
     pool = theirs.connection_pool

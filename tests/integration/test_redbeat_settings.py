@@ -258,10 +258,7 @@ def test_a_beat_process_over_sentinel(watched: tuple[int, int], tmp_path: Path) 
 
 # What can't be.
 
-UNTOLD = pytest.mark.xfail(strict=True, reason="redis-py's own error comes through, which doesn't say what to set")
 
-
-@UNTOLD
 @pytest.mark.parametrize(
     ("url", "options"),
     [
@@ -275,7 +272,6 @@ def test_a_cluster_is_refused_by_name(url: str, options: dict[str, Any]) -> None
         put(app)
 
 
-@UNTOLD
 @pytest.mark.filterwarnings("ignore:RedBeat will stop falling back:DeprecationWarning")
 @pytest.mark.parametrize(
     "broker",

@@ -175,11 +175,6 @@ def days(first: datetime, until: datetime, zone: ZoneInfo, hour: int) -> list[da
     return [instant for instant in found if first < instant <= until]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a score that RedBeat's code put too late, as it does for a rule that it can't express, is looked at only then: "
-    "the first slot after the take-over is late",
-)
 def test_a_zone_is_the_apps_for_stock_and_whole_again_for_ours(world: World) -> None:
     put(world.store, "zoned", Cron("0 6 * * *", "America/New_York"))
     begun = world.now

@@ -33,14 +33,18 @@ class World:
 
     def lead(self, until: datetime) -> None:
         """Our beat leads until then: it looks twice a second where anything may happen, and prepares what comes."""
+        self._prepare()
         while self.now < until:
             due = self.dispatcher.next_due()
             idle = min(clock.from_epoch(due), until) - self.now if due else until - self.now
             self.now += idle - _CLOSE if idle > 2 * _CLOSE else HALF
             assert any(self.dispatcher.run_once(self.now) == ("ok", 0) for _ in range(10))
-            self.dispatcher._ahead._next_look = 0.0  # by the real clock no half second has gone by
-            assert any(not self.dispatcher.prepare(self.now) for _ in range(10))
+            self._prepare()
             self._collect()
+
+    def _prepare(self) -> None:
+        self.dispatcher._ahead._next_look = 0.0  # by the real clock no half second has gone by
+        assert any(not self.dispatcher.prepare(self.now) for _ in range(10))
 
     def lead_by_stock(self, until: datetime, step: timedelta = 2 * HALF) -> None:
         """RedBeat's own scheduler leads until then, a tick a `step`; ours is stopped."""

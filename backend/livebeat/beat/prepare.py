@@ -132,7 +132,7 @@ class Preparation:
         events: list[tuple[str, str]] = []
         if not _is_slot(stored, read.score):
             stored = self._taken_over(read, stored, now, events)
-            if stored.next_at is None or stored.next_at > now:
+            if ahead or stored.next_at is None or stored.next_at > now:
                 return self._repaired(read, stored, events)
         if ahead and "expires" in stored.spec.options:
             return None  # its message says when it expires, counted from its dispatch

@@ -113,9 +113,7 @@ class Execution:
         facts["worker"] = self._worker
         if not self._marked:
             self._tell(event, **facts)
-        elif not self._persistently(
-            lambda: self._ledger.finish(self.run, self._owner, self._attempt, event, **facts)
-        ):
+        elif not self._persistently(lambda: self._ledger.finish(self.run, self._owner, self._attempt, event, **facts)):
             logger.warning("Run %s had lost its lease before it ended; its outcome here doesn't count.", self.run.run)
 
     def _release(self, after: float, message: Message | None = None, **facts: Any) -> None:
@@ -125,9 +123,7 @@ class Execution:
             self._tell("run.retrying", **facts)
             return
         self._persistently(
-            lambda: self._ledger.release(
-                self.run, self._owner, self._attempt, after=after, message=message, **facts
-            )
+            lambda: self._ledger.release(self.run, self._owner, self._attempt, after=after, message=message, **facts)
         )
 
     def _retry(self, error: Retry) -> None:
