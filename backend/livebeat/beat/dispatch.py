@@ -22,10 +22,10 @@ from livebeat.store import ScheduleStore
 
 logger = logging.getLogger(__name__)
 
-#: Schedules in one script, so that it holds the server for no more than about 5 ms.
-BATCH = 64
+#: Schedules in one script: it holds the server for about 1 ms. Larger ones gain nothing and hold it for longer.
+BATCH = 20
 #: Due entries looked at in one round, between two looks at the lock, the clock and the wake channel.
-ROUND = 16 * BATCH
+ROUND = 1024
 #: Schedules named in a round's log line; a line for each would cost more than its dispatch.
 _LOGGED = 5
 #: Seconds that Redis' clock may lie below the newest dispatch before the script refuses.
