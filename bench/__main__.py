@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import burst, cost, million, report, stages, timing
+from bench import burst, cost, jobs, million, report, stages, timing
 from bench.harness import Bench
 from bench.servers import ROOT, RunFailedError, server_binary
 
@@ -22,6 +22,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
     "start-up": cost.start_up,
     "memory": cost.memory,
     "takeover": timing.takeover,
+    "jobs": jobs.jobs,
     "profile": stages.profile,
     "million": million.million,
 }

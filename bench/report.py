@@ -19,6 +19,7 @@ LABELS = {
     "redbeat": "RedBeat",
     "django-celery-beat": "django-celery-beat, SQLite",
     "apscheduler": "APScheduler, Redis, no grace limit",
+    "celery": "plain Celery",
 }
 
 
@@ -128,6 +129,18 @@ TABLES = {
             Column("missing", "missing", 0),
         ),
     ),
+    "jobs": Table(
+        "What the ledger costs a job: prefork 2, acks_late, prefetch 1",
+        (
+            Column("jobs/s", "rate", 0),
+            Column("worker CPU µs each", "cpu_us", 0),
+            Column("Redis CPU µs each", "server_cpu_us", 0),
+            Column("CPU µs each", "job_us", 0),
+            _RSS,
+        ),
+        "celery",
+        "job_us",
+    ),
     "profile": Table(
         "Where the last microsecond goes",
         (Column("µs a message", "us_each", 1), Column("of these after the due instant", "after_us_each", 1)),
@@ -194,7 +207,8 @@ def _ratio(group: Sequence[Row], baseline: Sequence[Row], field: str) -> str:
     found = ratios(group, baseline, field)
     if not found or group is baseline:
         return "–"
-    return f"**{median(found):.1f}** ({min(found):.1f}–{max(found):.1f})"
+    digits = 1 if median(found) > 2 else 2
+    return f"**{median(found):.{digits}f}** ({min(found):.{digits}f}–{max(found):.{digits}f})"
 
 
 def places(folder: Path) -> str:

@@ -59,11 +59,11 @@ def beat(site: Site, scheduler: str, *options: str, **environ: str) -> Process:
     return site.start(*arguments, **environ)
 
 
-def worker(site: Site, queue: str, *options: str) -> Process:
-    """A real worker on `queue`, the engine's delivery installed."""
+def worker(site: Site, queue: str, *options: str, kind: str = "livebeat") -> Process:
+    """A real worker on `queue`; of kind `livebeat` with the engine's delivery installed, of any other plain."""
     quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "WARNING")
     arguments = ("celery", "-A", "bench.process_app", "worker", "-Q", queue, *quiet, *options)
-    return site.start(*arguments, BENCH_SYSTEM="livebeat")
+    return site.start(*arguments, BENCH_SYSTEM=kind)
 
 
 def _livebeat(site: Site) -> Process:

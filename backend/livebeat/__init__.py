@@ -5,13 +5,14 @@ messages into the ledger, so that none is lost with a worker.
 """
 
 from livebeat.beat import LiveBeatScheduler, hand_over, leader
-from livebeat.delivery import LedgerEntry, Sent, current_slot, install, run_state, send
+from livebeat.delivery import Children, LedgerEntry, Sent, children, current_slot, install, run_state, send
 from livebeat.entry import Pause, StoredSchedule
 from livebeat.rules import Cron, Interval, Once, RRule
 from livebeat.spec import ScheduleSpec
 from livebeat.store import ScheduleStore
 
 __all__ = [
+    "Children",
     "Cron",
     "Interval",
     "LedgerEntry",
@@ -23,6 +24,7 @@ __all__ = [
     "ScheduleStore",
     "Sent",
     "StoredSchedule",
+    "children",
     "current_slot",
     "hand_over",
     "install",

@@ -85,6 +85,11 @@ class Keys:
         return f"{self.prefix}dead"
 
     @property
+    def dead_messages(self) -> str:
+        """Hash: id → JSON `{at, reason, queue, text, kind}` of what was given up; kind = `run` or `message`."""
+        return f"{self.prefix}dead-messages"
+
+    @property
     def no_lock(self) -> str:
         """What lay in the lock's place and was no lock, such as a schedule that stock saved under that name."""
         return f"{self.prefix}no-lock"
@@ -102,6 +107,10 @@ class Keys:
     def run(self, run_id: str) -> str:
         """Ledger entry of one run."""
         return f"{self.prefix}run:{run_id}"
+
+    def children(self, run_id: str) -> str:
+        """Hash: what is open and what ended of a run's children, and what waits for them."""
+        return f"{self.prefix}children:{run_id}"
 
     @property
     def running(self) -> str:

@@ -6,17 +6,19 @@ pushed again with the same id; what comes twice is claimed once.
 
 from livebeat.delivery.execution import current_slot
 from livebeat.delivery.installation import Allows, admit, install
-from livebeat.delivery.ledger import Ledger, LedgerEntry, Run, Sent, run_state, send
+from livebeat.delivery.ledger import Children, Ledger, LedgerEntry, Run, Sent, children, run_state, send
 from livebeat.delivery.relay import Relay
 
 __all__ = [
     "Allows",
+    "Children",
     "Ledger",
     "LedgerEntry",
     "Relay",
     "Run",
     "Sent",
     "admit",
+    "children",
     "current_slot",
     "install",
     "run_state",

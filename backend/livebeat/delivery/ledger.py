@@ -112,20 +112,22 @@ class Ledger:
         run: Run,
         *,
         unique: str = "",
+        after: str = "",
         expires_at: float | None = None,
         ledgered: bool = True,
         **facts: Any,
     ) -> str:
         """Enter and push a message; returns the id of the run under way: this one, or the holder of `unique`.
 
-        Not `ledgered`: it is pushed, with its event, and not entered. `facts`: what else the event is to say.
+        `after`: it is pushed when that run and its children have ended. Not `ledgered`: it is pushed, with its event,
+        and not entered. `facts`: what else the event is to say.
         """
         keys, db = self._link.keys, self._link.broker_db
         data = encode(run.facts(queue=message.queue, attempt=0, unique=unique or None, **facts))
         first_check = FIRST_CHECK if ledgered else ""
         expiry = "" if expires_at is None else f"{expires_at:.3f}"
         pushed = [message.queue, message.text, message.more_json]
-        entered = [run.schedule or "", expiry, run.parent or ""]
+        entered = [run.schedule or "", expiry, run.parent or "", keys.children(""), after]
         return cast(
             "str",
             self._link.script(
@@ -196,11 +198,12 @@ class Ledger:
     def _end(self, run: Run, field: str, value: str, attempt: int, event: str, facts: Mapping[str, Any]) -> bool:
         keys = self._link.keys
         data = encode(run.facts(attempt=attempt, **facts))
+        places = [keys.run(""), keys.children(""), self._link.broker_db, FIRST_CHECK]
         return bool(
             self._link.script(
                 "finish",
                 [keys.run(run.run), keys.ledger, keys.events, keys.unique, keys.running],
-                [run.run, field, value, attempt, event, data, HARD_CAP, run.schedule or ""],
+                [run.run, field, value, attempt, event, data, HARD_CAP, run.schedule or "", *places],
             )
         )
 
@@ -213,11 +216,14 @@ def send(
     app: Celery | None = None,
     unique: str | None = None,
     parent: str | None = None,
+    after: str | None = None,
     **options: Any,
 ) -> Sent:
     """Send a task through the ledger: once accepted, it is not lost with a worker.
 
-    `unique`: while a run holds this key, no second one is accepted. `parent`: the id of the run that sends.
+    `unique`: while a run holds this key, no second one is accepted. `parent`: the id of the run that sends; it has the
+    new one as a child, and one child for each `unique` key, also when it runs once more. `after`: the id of a run; the
+    new one starts when that run and all its children have ended, however they did (`children` counts them).
     `options` are `apply_async`'s (queue, priority, expires in seconds …).
 
     Raises:
@@ -230,8 +236,31 @@ def send(
     message = build(celery, task, tuple(args), kwargs, run_id=run.run, headers={KIND_HEADER: "send"}, options=options)
     expires = options.get("expires")
     expires_at = of.now().timestamp() + expires if isinstance(expires, int | float) else None
-    holder = Ledger(of).accept(message, run, unique=unique or "", expires_at=expires_at)
+    holder = Ledger(of).accept(message, run, unique=unique or "", after=after or "", expires_at=expires_at)
     return Sent(holder, holder == run.run)
+
+
+@dataclass(frozen=True)
+class Children:
+    """How a run's children fare: `sent` in all, `open` of them unfinished, and how the others ended."""
+
+    sent: int
+    open: int
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    expired: int = 0
+    lost: int = 0
+
+
+def children(run_id: str, *, app: Celery | None = None) -> Children | None:
+    """How the children of a run fare; None where it sent none, or where nothing is open and no run waits for them."""
+    of = link(app or current_app._get_current_object())
+    fields = cast("dict[str, str]", of.client.hgetall(of.keys.children(run_id)))
+    if "sent" not in fields:
+        return None
+    counts = {name: int(fields.get(name, 0)) for name in Children.__dataclass_fields__}
+    return Children(**{**counts, "open": counts["open"] - int(fields.get("own", 0))})
 
 
 def run_state(app: Celery, run_id: str) -> LedgerEntry | None:

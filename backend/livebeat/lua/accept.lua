@@ -2,27 +2,50 @@
 -- KEYS: 1 ledger entry of the run, 2 ledger, 3 event stream, 4 unique keys, 5 index of running ids
 -- ARGV: 1 run id, 2 unique key or '', 3 prefix of ledger entries, 4 seconds to the first check ('' = no ledger entry), 5 stream
 --       cap, 6 databases, 7 queue, 8 message and 9 further commands (see push.lua), 10 the event's data,
---       11 schedule, 12 expiry (seconds) and 13 parent, or ''
--- Returns the id of the run that is under way: ARGV[1] where it was accepted (again).
--- include push.lua
-if ARGV[2] ~= '' then
-  local holder = redis.call('HGET', KEYS[4], ARGV[2])
-  if holder and holder ~= ARGV[1] and redis.call('EXISTS', ARGV[3] .. holder) == 1 then return holder end
+--       11 schedule, 12 expiry (seconds) and 13 parent, or '', 14 prefix of the counters of children, 15 run to wait for or ''
+-- Returns the id of the run that is under way, or of the child that this parent sent under the same unique key:
+-- ARGV[1] where it was accepted (again).
+-- include children.lua
+local run, unique, schedule, parent, after = ARGV[1], ARGV[2], ARGV[11], ARGV[13], ARGV[15]
+local ledgered = ARGV[4] ~= ''
+local at = {
+  children = ARGV[14], run = ARGV[3], ledger = KEYS[2], events = KEYS[3], cap = ARGV[5], db = ARGV[6], first_check = ARGV[4]
+}
+if unique ~= '' then
+  local child = parent ~= '' and redis.call('HGET', at.children .. parent, 'unique:' .. unique)
+  if child and child ~= run then return child end
+  local holder = redis.call('HGET', KEYS[4], unique)
+  if holder and holder ~= run and redis.call('EXISTS', at.run .. holder) == 1 then return holder end
 end
-if redis.call('EXISTS', KEYS[1]) == 1 then return ARGV[1] end
-if not pushable(ARGV[6], ARGV[7]) then return redis.error_reply('WRONGTYPE ' .. ARGV[7] .. ' is not a queue') end
+if redis.call('EXISTS', KEYS[1]) == 1 then return run end
+if not pushable(at.db, ARGV[7]) then return redis.error_reply('WRONGTYPE ' .. ARGV[7] .. ' is not a queue') end
 local now = redis.call('TIME')
 local seconds = now[1] + now[2] / 1000000
-if ARGV[4] ~= '' then
+local waits = false
+if ledgered then
   redis.call('HSET', KEYS[1], 'state', 'queued', 'pushed_at', string.format('%.6f', seconds), 'queue', ARGV[7],
     'text', ARGV[8])
-  for field, value in pairs({more = ARGV[9], unique = ARGV[2], expires_at = ARGV[12], parent = ARGV[13]}) do
+  for field, value in pairs({more = ARGV[9], unique = unique, expires_at = ARGV[12], parent = parent, after = after}) do
     if value ~= '' then redis.call('HSET', KEYS[1], field, value) end
   end
-  if ARGV[2] ~= '' then redis.call('HSET', KEYS[4], ARGV[2], ARGV[1]) end
-  if ARGV[11] ~= '' then redis.call('ZADD', KEYS[5], 0, ARGV[11] .. '\n' .. ARGV[1]) end
-  redis.call('ZADD', KEYS[2], seconds + ARGV[4], ARGV[1])
+  if unique ~= '' then redis.call('HSET', KEYS[4], unique, run) end
+  if schedule ~= '' then redis.call('ZADD', KEYS[5], 0, schedule .. '\n' .. run) end
+  if parent ~= '' then
+    counted(at, parent)
+    redis.call('HINCRBY', at.children .. parent, 'open', 1)
+    redis.call('HINCRBY', at.children .. parent, 'sent', 1)
+    if unique ~= '' then redis.call('HSET', at.children .. parent, 'unique:' .. unique, run) end
+  end
+  waits = after ~= '' and counted(at, after) and tonumber(redis.call('HGET', at.children .. after, 'open')) > 0
+  if waits then
+    redis.call('HSET', KEYS[1], 'state', 'waiting', 'facts', ARGV[10])
+    local waiting = cjson.decode(redis.call('HGET', at.children .. after, 'waiting') or '[]')
+    waiting[#waiting + 1] = run
+    redis.call('HSET', at.children .. after, 'waiting', cjson.encode(waiting))
+    return run
+  end
+  redis.call('ZADD', KEYS[2], seconds + ARGV[4], run)
 end
-push(ARGV[6], ARGV[7], {ARGV[8]}, ARGV[9] ~= '' and {ARGV[9]} or {})
-redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[5], '*', 'type', 'run.queued', 'data', ARGV[10])
-return ARGV[1]
+push(at.db, ARGV[7], {ARGV[8]}, ARGV[9] ~= '' and {ARGV[9]} or {})
+redis.call('XADD', KEYS[3], 'MAXLEN', '~', at.cap, '*', 'type', 'run.queued', 'data', ARGV[10])
+return run
