@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import burst, cost, jobs, million, report, stages, timing
+from bench import backlog, burst, cost, jobs, million, report, stages, timing
 from bench.harness import Bench
 from bench.servers import ROOT, RunFailedError, server_binary
 
@@ -23,6 +23,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
     "memory": cost.memory,
     "takeover": timing.takeover,
     "jobs": jobs.jobs,
+    "backlog": backlog.backlog,
     "profile": stages.profile,
     "million": million.million,
 }

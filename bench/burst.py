@@ -16,7 +16,7 @@ from bench.arrivals import Curve, check_messages, messages, watch
 from bench.harness import Bench, Row, interleaved, quantile
 from bench.plan import Planned, Rules, plan
 from bench.sample import EXECUTED, Message
-from bench.servers import Process, RunFailedError, Site, sleep_until, wait_for
+from bench.servers import QUEUE, Process, RunFailedError, Site, sleep_until, wait_for
 from bench.systems import ADOPTING, APSCHEDULER, DJANGO, LIVEBEAT, REDBEAT, System, worker
 
 #: Seconds that every system has between its start, its data in place, and the due instant.
@@ -27,7 +27,8 @@ SETTLE = 6.0
 CAP, SLOW_CAP = 90.0, 60.0
 _SMALL = (100, 1000)
 _SLOW, _SLOW_RUNS = (DJANGO, APSCHEDULER), 2
-_LEDGER = "livebeat:ledger"
+#: Present while something is not executed, not finished or not acknowledged; what is not would come again.
+_OPEN = (QUEUE, "livebeat:ledger", "unacked")
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,9 @@ def drain(site: Site, found: list[Message]) -> int:
     seconds = 60 + len(found) / 50
     try:
         wait_for(lambda: site.client.hlen(EXECUTED) >= len(found), seconds, "every message executed")
-        wait_for(lambda: not site.client.zcard(_LEDGER) and not site.waiting(), 60, "the ledger and the list empty")
+        wait_for(
+            lambda: not site.client.exists(*_OPEN), 60, "the list and the ledger empty, every message acknowledged"
+        )
     finally:
         running.stop()
     executed = cast("dict[str, str]", site.client.hgetall(EXECUTED))

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.servers import ROOT, RunFailedError, Site
-from bench.systems import System
 from launcher.servers.binaries import ServerBinary
 
 Row = dict[str, Any]
+_Kind = TypeVar("_Kind")
 _PACKAGES = ("celery", "kombu", "celery-redbeat", "redis", "hiredis", "django-celery-beat", "apscheduler")
 
 
@@ -59,7 +59,7 @@ class Bench:
         (self.out / f"{what}.jsonl").write_text(json.dumps(row) + "\n")
 
 
-def interleaved(runs: int, systems: Sequence[System]) -> Iterator[tuple[int, System]]:
+def interleaved(runs: int, systems: Sequence[_Kind]) -> Iterator[tuple[int, _Kind]]:
     """Every system once within each run, in turn forwards and backwards: a slow minute of the machine meets all."""
     for run in range(runs):
         for system in systems if run % 2 == 0 else systems[::-1]:

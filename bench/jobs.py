@@ -6,16 +6,17 @@ worker's process tree and the server's.
 
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from bench.harness import Bench, Row, interleaved
 from bench.sample import EXECUTED, TASK, make_app
-from bench.servers import RunFailedError, Site, wait_for
+from bench.servers import QUEUE, RunFailedError, Site, wait_for
 from bench.systems import worker
 from livebeat import install, send
 
 #: Jobs in one run, and on the list before that so that both children are warm.
 JOBS, WARM_UP = 10_000, 200
-_QUEUE, _RUNNING = "celery", "bench:queue"
+_RUNNING = "bench:queue"
 _CAP = 180.0
 
 
@@ -33,7 +34,7 @@ PLAIN, LEDGERED = Kind("celery", installed=False), Kind("livebeat", installed=Tr
 def jobs(bench: Bench) -> None:
     """Pairs of drains, in turn forwards and backwards."""
     for run, kind in interleaved(bench.runs, (LEDGERED, PLAIN)):
-        bench.record("jobs", run, kind.name, lambda kind=kind: _drain(bench, kind), n=min(bench.n, JOBS))
+        bench.record("jobs", run, kind.name, partial(_drain, bench, kind), n=min(bench.n, JOBS))
 
 
 def _drain(bench: Bench, kind: Kind) -> Row:
@@ -70,13 +71,12 @@ def _send(site: Site, count: int, kind: Kind) -> None:
             send(TASK, kwargs=arguments, app=app)
         else:
             app.send_task(TASK, kwargs=arguments, ignore_result=True)
-    if site.client.llen(_QUEUE) != count:
+    if site.client.llen(QUEUE) != count:
         raise RunFailedError("not every job is on the list")
 
 
 def _let_go(site: Site, executed: int) -> None:
     """All that waits is the worker's at one instant; until all of it was executed and acknowledged."""
-    site.client.rename(_QUEUE, _RUNNING)
+    site.client.rename(QUEUE, _RUNNING)
     wait_for(lambda: site.client.hlen(EXECUTED) >= executed, _CAP, "every job executed")
-    open_ones = ("unacked", "livebeat:ledger")
-    wait_for(lambda: not any(site.client.exists(key) for key in open_ones), 30, "every job acknowledged and finished")
+    wait_for(lambda: not site.client.exists("unacked", "livebeat:ledger"), 30, "every job acknowledged and finished")

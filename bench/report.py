@@ -141,6 +141,18 @@ TABLES = {
         "celery",
         "job_us",
     ),
+    "backlog": Table(
+        "The relay behind a long queue: N messages wait longer than their first check, then one worker drains them",
+        (
+            Column("pushed twice", "copies", 0),
+            Column("pushed twice %", "copies_share", 3, 100),
+            Column("beat CPU %", "cpu_percent", 1),
+            Column("longest tick ms", "tick_max_ms", 1),
+            Column("abandoned runs: p50 s", "again_p50"),
+            Column("max s", "again_max"),
+            Column("drained in s", "seconds", 0),
+        ),
+    ),
     "profile": Table(
         "Where the last microsecond goes",
         (Column("µs a message", "us_each", 1), Column("of these after the due instant", "after_us_each", 1)),
