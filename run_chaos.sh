@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
-# ./run_chaos.sh [--tier smoke|gate] [--seed N] [--server valkey|redis] [--out FOLDER] [SCENARIO …]
+# ./run_chaos.sh [--tier smoke|gate|nightly|soak] [--minutes N] [--seed N] [--server valkey|redis] [--out FOLDER] [--publish]
+#                [SCENARIO …]
 #
-# Proves the promise of docs/reliability.md under kill -9, SIGSTOP and cut append-only files, on servers and beats of
-# its own: nobody's real one is touched. First the checker itself is checked. Exits with 1 if any bar broke.
+# Proves the promise of docs/reliability.md under kills, stops, lost replies, cut lines, full disks and cut append-only
+# files, on servers and processes of its own: nobody's real one is touched. First the checker itself is checked. Exits
+# with 1 if any bar broke. Ctrl-C ends the faults; the report of what was done until then still comes.
 #
-#   --tier     smoke (default; about 90 s) or gate (about 14 min)
+#   --tier     smoke (default; about 2 min), gate (each fault alone; about 25 min), nightly (all of them at once for half
+#              an hour, and 100 kills, 20 restarts; about 60 min) or soak (4 hours)
+#   --minutes  make the whole tier shorter or longer, with fewer or more faults
 #   --seed     decides the order, times and victims of all faults (default 1)
 #   --server   valkey (default, bundled) or redis (redis-server on PATH)
 #   --out      where reports, histories, pictures and logs go (default var/chaos)
+#   --publish  run nothing; put what that folder holds into docs/reliability.md, with a picture
 #
-# Scenarios: mix, cuts, stock-cuts; in the gate also takeover, workers, stock-lockless, stock-stopped. All of the tier
-# where none is named.
+# A scenario that the tier doesn't have is answered with the list of those that it has.
 
 set -euo pipefail
 here=${BASH_SOURCE[0]}
@@ -23,7 +27,10 @@ source "$(dirname "$here")/scripts/environment.sh"
 
 case ${1:-} in -h | --help) show_help && exit ;; esac
 ensure_environment all
-"$project_dir/.venv/bin/pytest" -q tests/chaos --ignore tests/chaos/test_smoke.py
+case " $* " in
+    *" --publish "*) ;;
+    *) "$project_dir/.venv/bin/pytest" -q -n 2 tests/chaos --ignore tests/chaos/test_smoke.py ;;
+esac
 cd "$called_from"
 export PYTHONPATH=$project_dir/tests:$project_dir/backend
 exec "$python" -m chaos "$@"

@@ -5,7 +5,19 @@ messages into the ledger, so that none is lost with a worker.
 """
 
 from livebeat.beat import LiveBeatScheduler, hand_over, leader
-from livebeat.delivery import Children, LedgerEntry, Sent, children, current_slot, install, run_state, send
+from livebeat.delivery import (
+    Children,
+    LedgerEntry,
+    Run,
+    Sent,
+    children,
+    current_run,
+    current_slot,
+    install,
+    progress,
+    run_state,
+    send,
+)
 from livebeat.entry import Pause, StoredSchedule
 from livebeat.rules import Cron, Interval, Once, RRule
 from livebeat.spec import ScheduleSpec
@@ -20,15 +32,18 @@ __all__ = [
     "Once",
     "Pause",
     "RRule",
+    "Run",
     "ScheduleSpec",
     "ScheduleStore",
     "Sent",
     "StoredSchedule",
     "children",
+    "current_run",
     "current_slot",
     "hand_over",
     "install",
     "leader",
+    "progress",
     "run_state",
     "send",
 ]

@@ -23,7 +23,7 @@ from redis.commands.core import Script
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
-from livebeat import clock
+from livebeat import clock, failpoints
 from livebeat.errors import ConfigurationError
 from livebeat.keys import Keys, keys_for
 
@@ -56,6 +56,13 @@ class Link:
         """Redis' time: the one clock that every beat, worker and API process shares."""
         seconds, microseconds = self.client.time()
         return clock.from_epoch(seconds + microseconds / 1e6)
+
+    def with_timeout(self, seconds: float) -> "Link":
+        """The same Redis over connections of its own, whose replies are waited for no longer than this."""
+        pool = self.client.connection_pool
+        options = {**pool.connection_kwargs, "socket_timeout": seconds}
+        client = redis.Redis(connection_pool=redis.ConnectionPool(connection_class=pool.connection_class, **options))
+        return Link(self.app, client)
 
     @cached_property
     def broker(self) -> "redis.Redis":
@@ -91,6 +98,17 @@ class Link:
         broker = self.broker.connection_pool.connection_kwargs.get("db") or 0
         return "" if broker == self._db else f"{broker}/{self._db}"
 
+    def queue_of(self, list_: str) -> str:
+        """The name of the queue behind a broker list: without the broker's key prefix and the priority's suffix."""
+        prefix, separator = self._list_form
+        return list_.removeprefix(prefix).rsplit(separator, 1)[0]
+
+    @cached_property
+    def _list_form(self) -> tuple[str, str]:
+        with self.app.connection_for_write() as connection:
+            channel = connection.default_channel
+            return str(channel.global_keyprefix or ""), str(channel.sep)
+
     @property
     def _db(self) -> int:
         return int(self.client.connection_pool.connection_kwargs.get("db") or 0)
@@ -101,7 +119,10 @@ class Link:
 
     def script(self, name: str, keys: Sequence[str | bytes], args: Sequence[Any]) -> Any:
         """Run `lua/<name>.lua` in one step."""
-        return self._script(name)(keys=keys, args=args)
+        failpoints.reach(f"before_{name}")
+        answer = self._script(name)(keys=keys, args=args)
+        failpoints.reach(f"after_{name}")
+        return answer
 
     def _script(self, name: str) -> Script:
         script = self._scripts.get(name)
@@ -118,7 +139,7 @@ class Link:
             self._loaded.add(name)
         pool = self.client.connection_pool
         connection = pool.get_connection()
-        talk = Talk(connection, str(script.sha))
+        talk = Talk(connection, name, str(script.sha))
         try:
             yield talk
         except NoScriptError:
@@ -137,13 +158,14 @@ class Link:
 class Talk:
     """Runs one script; the caller prepares the next call while the server works on the last."""
 
-    def __init__(self, connection: Any, sha: str) -> None:
-        self._connection, self._sha = connection, sha
+    def __init__(self, connection: Any, name: str, sha: str) -> None:
+        self._connection, self._name, self._sha = connection, name, sha
         self.waiting = 0
 
     def say(self, keys: list[str], args: list[Any]) -> None:
         """Send one call."""
         self.waiting += 1
+        failpoints.reach(f"before_{self._name}")
         self._connection.send_command("EVALSHA", self._sha, len(keys), *keys, *args)
 
     def hear(self) -> Any:
@@ -154,9 +176,11 @@ class Talk:
             redis.RedisError: it failed, or the server is away.
         """
         try:
-            return self._connection.read_response()
+            answer = self._connection.read_response()
         finally:
             self.waiting -= 1
+        failpoints.reach(f"after_{self._name}")
+        return answer
 
 
 def as_stored(text: str) -> bytes:

@@ -8,6 +8,7 @@
     ├── RevisionConflictError      somebody else changed it first
     ├── SeedFileError              schedules.json can't be used; says where
     ├── ImportFileError            another scheduler's file can't be read; says why
+    ├── MalformedMessageError      what lies on a queue is no message that a worker can use
     └── ConfigurationError         the app can't run like this; says which setting
 
 An expected outcome ("already under way", "lost the claim") is a value, not an error. Redis' own errors pass through.
@@ -84,6 +85,10 @@ class ImportFileError(LivebeatError):
 
     en = "{path}: {reason} Nothing was imported."
     ko = "{path}: {reason} 아무것도 가져오지 않았습니다."
+
+
+class MalformedMessageError(LivebeatError):
+    """What lies on a queue is no message that a worker can use."""
 
 
 class ConfigurationError(LivebeatError):

@@ -80,6 +80,21 @@ class Keys:
         return f"{self.prefix}beats"
 
     @property
+    def workers(self) -> str:
+        """Hash: installed worker → its last heartbeat, with its queues and the runs that it holds."""
+        return f"{self.prefix}workers"
+
+    @property
+    def plain(self) -> str:
+        """Hash: queue → JSON list of the workers without `livebeat.install` that consume it now."""
+        return f"{self.prefix}plain"
+
+    @property
+    def plain_until(self) -> str:
+        """Hash: queue → Redis' time when such a worker was last seen there."""
+        return f"{self.prefix}plain-until"
+
+    @property
     def dead(self) -> str:
         """Hash: schedule → why it was set aside, and when."""
         return f"{self.prefix}dead"

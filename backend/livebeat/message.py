@@ -7,7 +7,7 @@ a script of ours can make it together with the ledger entry and the event. Depen
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
 
@@ -23,6 +23,8 @@ SCHEDULE_HEADER = "livebeat_schedule"
 SLOT_HEADER = "livebeat_slot"
 REVISION_HEADER = "livebeat_revision"
 KIND_HEADER = "livebeat_kind"
+#: Redis' time (seconds) of the push, on copies that the relay made.
+PUSHED_HEADER = "livebeat_pushed"
 
 _ALLOWED_COMMANDS = frozenset({"lpush", "pexpire"})
 
@@ -104,7 +106,7 @@ def build(
             reason_ko=f"태스크 {task!r}가 Redis 큐가 아닌 곳으로 라우팅됩니다",
         )
     (_, queue, text), *more = commands
-    return Message(run_id, task, queue, text, _retagged_pushes(more))
+    return Message(run_id, task, queue, text, _each_push(more, lambda text: retagged(json.loads(text))))
 
 
 def verify(link: Link) -> None:
@@ -139,21 +141,29 @@ def _untagged(text: str) -> Any:
     return envelope
 
 
-def retagged(text: str) -> str:
-    """The same message with a fresh delivery tag: copies with equal tags would share one `unacked` entry."""
+def copied(text: str, pushed: float) -> str:
+    """The same message as a copy that is pushed at `pushed` (Redis' seconds)."""
     envelope = json.loads(text)
+    envelope["headers"][PUSHED_HEADER] = pushed
+    return retagged(envelope)
+
+
+def copied_more(more: str, pushed: float) -> str:
+    """The same for a message's further commands, as stored."""
+    return (
+        json.dumps(_each_push(json.loads(more), lambda text: copied(text, pushed)), ensure_ascii=False) if more else ""
+    )
+
+
+def retagged(envelope: dict[str, Any]) -> str:
+    """A message with a fresh delivery tag: copies with equal tags would share one `unacked` entry."""
     envelope["properties"]["delivery_tag"] = str(uuid.uuid4())
     return json.dumps(envelope)
 
 
-def retagged_more(more: str) -> str:
-    """The same for a message's further commands, as stored."""
-    return json.dumps(_retagged_pushes(json.loads(more)), ensure_ascii=False) if more else ""
-
-
-def _retagged_pushes(commands: Iterable[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+def _each_push(commands: Iterable[Sequence[str]], change: Callable[[str], str]) -> tuple[tuple[str, ...], ...]:
     return tuple(
-        (command[0], command[1], retagged(command[2])) if command[0] == "LPUSH" else tuple(command)
+        (command[0], command[1], change(command[2])) if command[0] == "LPUSH" else tuple(command)
         for command in commands
     )
 

@@ -7,6 +7,7 @@ now: it never makes a slot due that lies in the past, and leaves the cadence alo
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import cast
 
 from celery import Celery
@@ -147,8 +148,8 @@ class ScheduleStore:
     def trigger(self, name: str, *, by: str = "", origin: str = "python") -> Sent:
         """Run a schedule's task once, now, paused or not; its slots stay as they are.
 
-        The run goes through the ledger where `livebeat.install` was called for the app; else its message is only
-        pushed.
+        The run goes through the ledger where `livebeat.install` was called for the app, and for the workers of its queue;
+        else its message is only pushed.
 
         Raises:
             ScheduleNotFoundError: none of this name.
@@ -160,19 +161,12 @@ class ScheduleStore:
         admit(self._app, spec)
         run = Run(str(uuid.uuid4()), spec.task, schedule=name, revision=stored.revision, kind="trigger")
         headers = {SCHEDULE_HEADER: name, REVISION_HEADER: run.revision, KIND_HEADER: run.kind}
-        message = build(
-            self._app,
-            spec.task,
-            spec.args,
-            spec.kwargs,
-            run_id=run.run,
-            headers=headers,
-            options=spec.options,
-            ledgered=ledgered,
+        make = partial(
+            build, self._app, spec.task, spec.args, spec.kwargs, run_id=run.run, headers=headers, options=spec.options
         )
         expires = spec.options.get("expires")
         expires_at = self._link.now().timestamp() + expires if isinstance(expires, int | float) else None
-        Ledger(self._link).accept(message, run, expires_at=expires_at, ledgered=ledgered, by=by, origin=origin)
+        Ledger(self._link).accept(make, run, expires_at=expires_at, ledgered=ledgered, by=by, origin=origin)
         return Sent(run.run, accepted=True)
 
     def delete(self, name: str, *, by: str = "", origin: str = "python") -> None:

@@ -1,16 +1,27 @@
-"""What a Redis holds, read raw: the product's own account, to be compared with the evidence."""
+"""What Redis and the run table hold, read raw: the product's own account, to be compared with the evidence."""
 
 import json
+import sqlite3
+from collections import defaultdict
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import redis
+from celery import Celery
 from redbeat.decoder import RedBeatJSONDecoder
 
 from chaos.conservation import Entry, Snapshot
-from chaos.history import Dispatch, Skip, to_ms
+from chaos.history import Dispatch, Ending, Health, Row, Skip, to_ms
 from chaos.tap import QUEUE, TAKEN, parse, slot_of
+from livebeat import clock
+from livebeat.beat.heartbeat import SILENCE, newest
+from livebeat.connection import link
 
 INDEX, EVENTS, LEDGER = "redbeat::schedule", "livebeat:events", "livebeat:ledger"
+DEAD, UNACKED = "livebeat:dead-messages", "unacked"
+_TERMINAL = {f"run.{end}": end for end in ("succeeded", "failed", "lost", "cancelled", "expired")}
 
 
 def snapshot(client: "redis.Redis", *, ledgered: bool) -> Snapshot:
@@ -28,12 +39,51 @@ def snapshot(client: "redis.Redis", *, ledgered: bool) -> Snapshot:
 
 
 def news(client: "redis.Redis") -> tuple[Dispatch, ...]:
-    """Every dispatch that the event stream tells of, with the server's stamp."""
+    """Every dispatch of a slot that the event stream tells of, with the server's stamp."""
     return tuple(
         Dispatch(data["schedule"], slot_of(data["slot"]), data["run"], at)
         for kind, data, at in _events(client)
-        if kind == "run.queued"
+        if kind == "run.queued" and data["slot"]
     )
+
+
+def endings(client: "redis.Redis") -> tuple[Ending, ...]:
+    """Every terminal event, but for those of runs that somebody queued again by hand after they had ended."""
+    found: dict[str, list[Ending]] = defaultdict(list)
+    for kind, data, at in _events(client):
+        if kind == "run.requeued":
+            found.pop(data["run"], None)
+        elif kind in _TERMINAL:
+            found[data["run"]].append(Ending(data["run"], _TERMINAL[kind], str(data.get("error") or ""), at))
+    return tuple(ending for endings in found.values() for ending in endings)
+
+
+def visible(client: "redis.Redis") -> frozenset[str]:
+    """The ids of all that waits somewhere: in the ledger, on the queue, in a worker's hand, set aside."""
+    queued: Any = client.lrange(QUEUE, 0, -1)
+    in_hand: Any = client.hvals(UNACKED)
+    texts = [*queued, *(json.dumps(json.loads(text)[0]) for text in in_hand)]
+    ids = [json.loads(text)["headers"]["id"] for text in texts]
+    return frozenset([*client.zrange(LEDGER, 0, -1), *client.hkeys(DEAD), *ids])
+
+
+def rows(database: Path) -> tuple[Row, ...]:
+    """The platform's run table, in an SQLite file."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        found = connection.execute("SELECT id, schedule, slot, state FROM history_run").fetchall()
+    return tuple(Row(run, schedule, _utc_ms(slot), state) for run, schedule, slot, state in found)
+
+
+def health(app: Celery) -> Health:
+    """What a health check hears just now."""
+    at = clock.now().timestamp() * 1000
+    try:
+        found = newest(link(app))
+    except redis.RedisError as error:
+        return Health(at, False, f"Redis doesn't answer: {error}")
+    if found is None or found[1] > SILENCE:
+        return Health(at, False, "no beat has ticked lately")
+    return Health(at, not found[0].holds, found[0].holds)
 
 
 def skips(client: "redis.Redis") -> tuple[Skip, ...]:
@@ -61,3 +111,8 @@ def _entry(client: "redis.Redis", key: str, score: float) -> Entry:
         next=round(due * 1000) if due is not None else None,
         score=round(score * 1000),
     )
+
+
+def _utc_ms(text: str | None) -> int | None:
+    """Django's form of an instant in SQLite: UTC without saying so."""
+    return to_ms(datetime.fromisoformat(text).replace(tzinfo=UTC)) if text else None

@@ -11,6 +11,7 @@ from chaos.app import STOCK
 from chaos.history import Dispatch, Schedule
 from chaos.load import stock
 from chaos.oracle import slots
+from chaos.players import Player
 from chaos.report import Bar, Report
 from chaos.stage import Stage
 from chaos.tap import Tap
@@ -32,7 +33,7 @@ def lockless(logs: Path, binary: ServerBinary, *, seconds: float) -> Report:
         wait_until(lambda: _starts(stage, "beat: Starting") == [1, 1], 60, "two stock beats")
         schedules = stock(stage.app, 20)
         threading.Event().wait(seconds)
-        stage.end_beats()
+        stage.end("beat")
         tap.drain()
     doubled, slots_seen = _doubled(tap.dispatches, schedules)
     return Report(
@@ -56,18 +57,18 @@ def stopped_holder(logs: Path, binary: ServerBinary, *, stops: int) -> Report:
         pause.wait(2)
         settled = len(tap.dispatches)
         for _ in range(stops):
-            holder = wait_until(lambda: _holder(stage), 60, "a holder of RedBeat's lock") - 1
+            holder = wait_until(lambda: _holder(stage), 60, "a holder of RedBeat's lock")
             pause.wait(3)
             _await_burst(tap)
             calm = calm or len(tap.dispatches)
-            stage.signal_beat(holder, signal.SIGSTOP)
+            holder.signal(signal.SIGSTOP)
             pause.wait(STOP)
-            stage.signal_beat(holder, signal.SIGCONT)
+            holder.signal(signal.SIGCONT)
             pause.wait(2)
-            stage.kill_beat(holder)
-            (stage.logs / f"beat-{holder}.log").rename(stage.logs / f"stopped-{holder}.log")
-            stage.restart_beat(holder)
-        stage.end_beats()
+            holder.kill()
+            holder.log.rename(stage.logs / f"stopped-{holder.log.name}")
+            holder.start()
+        stage.end("beat")
         tap.drain()
     before, _ = _doubled(tap.dispatches[settled:calm], schedules)
     doubled, _ = _doubled(tap.dispatches[calm:], schedules)
@@ -95,13 +96,13 @@ def _doubled(dispatches: Sequence[Dispatch], schedules: Sequence[Schedule]) -> t
 
 def _starts(stage: Stage, line: str) -> list[int]:
     """How often each beat's log says so."""
-    logs = [stage.logs / f"beat-{place}.log" for place in range(len(stage.beats))]
-    return [log.read_text(errors="replace").count(line) for log in logs]
+    return [beat.log.read_text(errors="replace").count(line) for beat in stage.named("beat")]
 
 
-def _holder(stage: Stage) -> int:
-    """One more than the place of the beat that got the lock last; 0 where nobody has it yet."""
-    return next((place + 1 for place, count in enumerate(_starts(stage, "beat: Acquired lock")) if count), 0)
+def _holder(stage: Stage) -> Player | None:
+    """The beat that got the lock last; None where nobody has it yet."""
+    counts = zip(stage.named("beat"), _starts(stage, "beat: Acquired lock"), strict=True)
+    return next((beat for beat, count in counts if count), None)
 
 
 def _await_burst(tap: Tap) -> None:

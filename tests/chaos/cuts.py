@@ -30,13 +30,13 @@ def cuts(logs: Path, binary: ServerBinary, *, count: int, seconds: float, seed: 
         stage.start_beats(2)
         schedules = several(stage.app, ("all", "one"))
         pause.wait(seconds / 2)
-        for place in (0, 1):
-            stage.kill_beat(place)
+        for beat in stage.named("beat"):
+            beat.kill()
         pause.wait(DOWN)
-        for place in (0, 1):
-            stage.restart_beat(place)
+        for beat in stage.named("beat"):
+            beat.start()
         pause.wait(seconds / 2)
-        stage.end_beats()
+        stage.end("beat")
         tap.drain()
         whole = snapshot(stage.client, ledgered=True)
         stage.server.stop()
@@ -60,7 +60,7 @@ def stock_cuts(logs: Path, binary: ServerBinary, *, count: int, seconds: float, 
         stock(stage.app, STOCK_SCHEDULES)
         stage.start_beats(1)
         threading.Event().wait(seconds)
-        stage.end_beats()
+        stage.end("beat")
         sent = len(snapshot(stage.client, ledgered=False).messages)
         stage.server.stop()
         found, size = _cut(stage, count, seed, conservation_by_count, ledgered=False)

@@ -5,21 +5,21 @@ from itertools import pairwise
 from statistics import quantiles
 
 from chaos.history import Fault, History
+from chaos.slot_checks import unpunctual
 
-#: Milliseconds after the end of a fault that still count as inside it: the dead leader's lock lives on for five seconds.
-AFTERMATH = 6_000
 #: Milliseconds after a kill in which every due slot is looked at.
 TAKEOVER_SPAN = 2_000
 
 
 def lateness(history: History) -> dict[str, dict[str, float]]:
-    """p50, p99 and maximum in ms of (arrival - slot), for slots outside and inside of faults."""
+    """p50, p99 and maximum in ms of (arrival - slot), outside and inside of faults; how many are beyond their bars."""
     outside: list[float] = []
     inside: list[float] = []
     for dispatch in history.dispatches:
         if dispatch.slot is not None:
             (inside if _in_fault(dispatch.slot, history.faults) else outside).append(dispatch.at - dispatch.slot)
-    return {"outside faults": spread(outside), "inside faults": spread(inside)}
+    late = float(len(unpunctual(history)))
+    return {"outside faults": spread(outside), "inside faults": spread(inside), "beyond the bars": {"count": late}}
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
@@ -48,4 +48,4 @@ def longest_silence(history: History) -> float:
 
 
 def _in_fault(slot: int, faults: Sequence[Fault]) -> bool:
-    return any(fault.began_at <= slot <= fault.ended_at + AFTERMATH for fault in faults)
+    return any(fault.began_at <= slot <= fault.ended_at + fault.recovery for fault in faults)

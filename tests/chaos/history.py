@@ -1,9 +1,10 @@
 """What happened, as told from outside the engine: the facts that the checker judges.
 
 Instants are epoch milliseconds. A *slot* is an instant of a schedule; it is whole, so that slots compare exactly.
+`asdict` of any of these is its JSON line.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -33,13 +34,18 @@ class Minutes:
 
 @dataclass(frozen=True)
 class Schedule:
-    """A schedule that the driver stored: asked for at one instant, acknowledged at another."""
+    """One revision of a schedule, asked for at one instant and acknowledged at another; in the order of asking.
+
+    It holds until the next revision of its name. `rule` is None from where the schedule is paused or deleted.
+    `acknowledged_at` is None where the call got no answer: then this revision may hold or not, until one of its name
+    that was acknowledged; a read that shows what holds is one too.
+    """
 
     name: str
-    rule: Every | Minutes
+    rule: Every | Minutes | None
     catchup: Catchup
     asked_at: int
-    acknowledged_at: int
+    acknowledged_at: int | None
 
 
 @dataclass(frozen=True)
@@ -65,21 +71,31 @@ class Skip:
 
 @dataclass(frozen=True)
 class Fault:
-    """What was done to a beat. A kill is an instant; a stop lasts. `monotonic` is the driver's, in seconds."""
+    """What was done. `kind`: `kill`, `stop`, `cut`, `clock` …; `victim`: `beat-0`, `worker-1`, `child`, `redis`, `link` …
 
-    kind: Literal["kill", "stop"]
-    beat: int
+    A kill is an instant, most others last. `led`: the victim was the leading beat. `recovery` is the bar of this kind:
+    so many ms after its end everything must be as if it had not been. `monotonic` is the driver's at the beginning,
+    in seconds.
+    """
+
+    kind: str
+    victim: str
     led: bool
     began_at: float
     ended_at: float
     monotonic: float
+    recovery: int = 6_000
 
 
 @dataclass(frozen=True)
 class Execution:
-    """One line of evidence that a task wrote itself. `monotonic` is that host's, in seconds."""
+    """One line of evidence that a task wrote itself. `monotonic` is that host's, in seconds.
 
-    kind: Literal["start", "end"]
+    `effect`: its keyed effect was applied, once more each time. `end` says how the body went: `succeeded`, `failed`
+    (it raised) or `retry`. `job` is the name that the client gave to an ad-hoc job, '' for a schedule's run.
+    """
+
+    kind: Literal["start", "effect", "end"]
     run: str
     schedule: str
     slot: int | None
@@ -87,11 +103,63 @@ class Execution:
     at: float
     monotonic: float
     pid: int
+    job: str = ""
+    outcome: Literal["", "succeeded", "failed", "retry"] = ""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a client, from asking to the answer or to giving up.
+
+    `ok`: it was done; `fail`: it certainly was not (refused, another holds `unique`); `info`: no answer, either may be.
+    `subject` is the name of the job (`send`) or of the schedule. `run` is the id in the answer to `send` and `trigger`.
+    """
+
+    operation: Literal["send", "trigger", "put", "delete", "pause", "resume"]
+    subject: str
+    outcome: Literal["ok", "fail", "info"]
+    invoked_at: float
+    ended_at: float
+    run: str = ""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The product's own account of a run's end: its terminal event, without the `run.` (`succeeded`, `lost` …)."""
+
+    run: str
+    outcome: str
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the product's run table, at the final read."""
+
+    run: str
+    schedule: str | None
+    slot: int | None
+    state: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """What the product said of itself when the driver asked, about once a second. `why` is empty where it was ready."""
+
+    at: float
+    ready: bool
+    why: str = ""
 
 
 @dataclass(frozen=True)
 class History:
-    """One whole run. `news` is the product's own account of its dispatches; `read_at` when the beats were told to end."""
+    """One whole run.
+
+    `news` is the product's own account of its dispatches; `read_at` when the beats were told to end. `visible` are the
+    ids that still wait somewhere at the final read: in the ledger, on a queue, set aside. `endings`, `rows` and
+    `health` are None where nobody looked.
+    """
 
     schedules: tuple[Schedule, ...]
     dispatches: tuple[Dispatch, ...]
@@ -99,4 +167,9 @@ class History:
     skips: tuple[Skip, ...]
     read_at: int
     faults: tuple[Fault, ...] = ()
-    executions: tuple[Execution, ...] = field(default=())
+    executions: tuple[Execution, ...] = ()
+    calls: tuple[Call, ...] = ()
+    endings: tuple[Ending, ...] | None = None
+    rows: tuple[Row, ...] | None = None
+    health: tuple[Health, ...] | None = None
+    visible: frozenset[str] = frozenset()

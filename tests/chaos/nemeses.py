@@ -1,119 +1,161 @@
-"""What is done to the beats: a plan made from a seed alone, and the hand that carries it out."""
+"""What is done to the players: a plan made from a seed alone, and the hand that carries it out.
+
+Each nemesis hurts a victim, and heals it some time later. Its times come from the seed and its own kind alone, so it
+does the same alone and in a mix.
+"""
 
 import heapq
 import random
-import signal
 import threading
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
+import redis
+
+from chaos.faults import FAULTS, Act, NotNowError
 from chaos.history import Fault
 from chaos.load import BURST
 from chaos.stage import Stage
 from livebeat import clock
 
-#: Seconds from one kill to the next, and from one stop to the next. Kills are at least five apart, also after aiming:
-#: the start of a beat costs a second of work.
-APART: dict[Literal["kill", "stop"], tuple[float, float]] = {"kill": (5.5, 7.0), "stop": (7.0, 11.0)}
 #: Milliseconds after slots were due in which a leader is hit: while it is dispatching them. A blind shot nearly never is.
 AIM = (0.0, 20.0)
-#: Seconds that a beat is stopped: 0.5 to 3 times the leader lock's five.
-STOP_FOR = (2.5, 15.0)
+#: Seconds between two lines of progress.
+PROGRESS = 10.0
 
 
-@dataclass(frozen=True, order=True)
-class Act:
-    """At so many seconds: kill, stop (for `seconds`) or wake. The victim is a place, or whoever leads.
+@dataclass(frozen=True)
+class Nemesis:
+    """One kind of fault, `apart` seconds from one to the next, each lasting `lasts`; 0 = an instant.
 
-    A leader is hit `aim` ms after the next slots are due.
+    `victims`: names, of which the seed chooses one; `leader` is whichever beat leads just then. `recovery`: the
+    milliseconds after its end in which everything must be as if it had not been. `name` tells two of one kind apart.
     """
 
-    at: float
-    kind: Literal["kill", "stop", "wake"]
-    victim: int
-    leader: bool = False
-    seconds: float = 0.0
-    aim: float = 0.0
+    kind: str
+    victims: tuple[str, ...]
+    apart: tuple[float, float]
+    lasts: tuple[float, float] = (0.0, 0.0)
+    recovery: int = 6_000
+    name: str = ""
 
 
-def plan(seed: int, seconds: float, beats: int) -> list[Act]:
-    """Kills and stops over so many seconds; half of them hit the leader. The same seed gives the same plan."""
-    chance = random.Random(seed)
+def plan(seed: int, seconds: float, nemeses: Iterable[Nemesis]) -> list[Act]:
+    """Everything that is done within so many seconds, in order. The same seed gives the same plan."""
     acts: list[Act] = []
-    for kind, apart in APART.items():
-        at = chance.uniform(0, 3)
+    for nemesis in nemeses:
+        chance = random.Random(f"{seed} {nemesis.name or nemesis.kind}")
+        at = chance.uniform(0, nemesis.apart[0])
         while at < seconds:
-            lasts = chance.uniform(*STOP_FOR) if kind == "stop" else 0.0
-            leader = chance.random() < 0.5
-            acts.append(Act(at, kind, chance.randrange(beats), leader, lasts, chance.uniform(*AIM)))
-            at += chance.uniform(*apart)
+            victim = chance.choice(nemesis.victims)
+            lasts, aim = chance.uniform(*nemesis.lasts), chance.uniform(*AIM)
+            acts.append(Act(at, nemesis.kind, victim, lasts, aim, chance.getrandbits(32), nemesis.recovery))
+            at += chance.uniform(*nemesis.apart)
     return sorted(acts)
 
 
 @dataclass
-class Nemesis:
-    """Carries out a plan on a stage; `faults` is what it did."""
+class Hand:
+    """Carries out a plan on a stage. `faults` is what it did; `left_out` what it could not, its victim being hurt."""
 
     stage: Stage
+    say: Callable[[str], None] = lambda _: None
     faults: list[Fault] = field(default_factory=list)
-    _stopped: dict[int, Fault] = field(default_factory=dict)
+    left_out: int = 0
+    #: When processes were killed (epoch ms), and which.
+    killed: list[tuple[float, frozenset[int]]] = field(default_factory=list)
+    #: Who ended without having been told to; a new process took the place.
+    fell: list[str] = field(default_factory=list)
+    _hurt: dict[str, tuple[Act, Fault]] = field(default_factory=dict)
     _pause: threading.Event = field(default_factory=threading.Event)
-    _wake_at: dict[int, float] = field(default_factory=dict)
 
-    def run(self, acts: list[Act]) -> None:
-        """From now on, until the last act is done; whoever was stopped is awake again then."""
+    def run(self, acts: Iterable[Act], seconds: float) -> None:
+        """From now on for so many seconds, or until an interrupt (Ctrl-C); nobody is hurt any more then."""
         started = clock.monotonic()
-        agenda = list(acts)
+        agenda = [(act.at, act, False) for act in acts]
         heapq.heapify(agenda)
-        while agenda:
-            act = heapq.heappop(agenda)
-            self._pause.wait(max(0.0, started + act.at - clock.monotonic()))
-            if act.leader:
-                self._pause.wait((BURST - _now_ms() % BURST + act.aim) / 1000)
-            if act.kind == "kill":
-                self.kill(self._victim(act))
-            elif act.kind == "wake":
-                if self._wake_at[act.victim] == act.at:  # else it was killed meanwhile, and stopped again
-                    self._wake(act.victim)
-            elif (place := self._victim(act)) not in self._stopped:
-                self._stop(place)
-                self._wake_at[place] = clock.monotonic() - started + act.seconds
-                heapq.heappush(agenda, Act(self._wake_at[place], "wake", place))
+        told = 0.0
+        try:
+            while agenda or clock.monotonic() < started + seconds:
+                now = clock.monotonic() - started
+                if now >= told + PROGRESS:
+                    told = now
+                    self._look_after_all()
+                    self.say(f"{now:5.0f} of {seconds:.0f} s: {len(self.faults)} faults, hurt: {sorted(self._hurt)}")
+                until = min(agenda[0][0] if agenda else seconds, told + PROGRESS)
+                if until > now:
+                    self._pause.wait(until - now)
+                    continue
+                at, act, heals = heapq.heappop(agenda)
+                if heals:
+                    self.heal(act)
+                elif (begun := self.hurt(act)) and act.seconds:
+                    heapq.heappush(agenda, (at + act.seconds, begun, True))
+        except KeyboardInterrupt:
+            self.say("interrupted: healing, and then the report")
+        for begun, _ in list(self._hurt.values()):
+            self.heal(begun)
 
-    def _victim(self, act: Act) -> int:
-        """The leader where it is meant and known; for a stop, somebody who isn't stopped yet."""
-        leader = self.stage.leader() if act.leader else None
-        place = act.victim if leader is None else leader
-        if act.kind == "stop" and place in self._stopped:
-            free = [each for each in range(len(self.stage.beats)) if each not in self._stopped]
-            return free[act.victim % len(free)] if free else place
-        return place
+    def hurt(self, act: Act) -> Act | None:
+        """Do it now; returns the act with its real victim, or None where that one is hurt already."""
+        if act.victim == "leader":
+            self._pause.wait((BURST - _now_ms() % BURST + act.aim) / 1000)
+        self._look_after_all()
+        kind = FAULTS[act.kind]
+        victim = self._victim(act)
+        if victim is None:
+            self.left_out += 1
+            return None
+        act = replace(act, victim=victim)
+        led, now = self.stage.leader() == victim, _now_ms()
+        fault = Fault(act.kind, victim, led, now, now, clock.monotonic(), act.recovery)
+        try:
+            ended = kind.hurt(self.stage, act)
+        except (NotNowError, redis.RedisError):  # the server may be hurt in another way
+            self.left_out += 1
+            return None
+        if ended:
+            self.killed.append((now, ended))
+        names = kind.hits(self.stage, victim)
+        for name in names:
+            if name in self._hurt:
+                self.heal(self._hurt[name][0])
+        self._hurt |= dict.fromkeys(names, (act, fault))
+        if not act.seconds:
+            self.heal(act)
+        return act
 
-    def kill(self, place: int) -> None:
-        """Kill -9 now, and put a new beat into its place at once."""
-        if place in self._stopped:
-            self._end_of_stop(place)
-        fault = self._begun("kill", place)
-        self.stage.kill_beat(place)
-        self.stage.restart_beat(place)
-        self.faults.append(fault)
+    def _look_after_all(self) -> None:
+        for name in self.stage.fallen():
+            if not (name in self._hurt and FAULTS[self._hurt[name][0].kind].deadly):
+                self.fell.append(name)
+                self.stage.players[name].start()
 
-    def _stop(self, place: int) -> None:
-        self._stopped[place] = self._begun("stop", place)
-        self.stage.signal_beat(place, signal.SIGSTOP)
+    def _victim(self, act: Act) -> str | None:
+        """Who is meant, or another of the role where that one is hurt; None where nobody is left."""
+        victim = act.victim
+        if victim == "leader":
+            beats = [player.name for player in self.stage.named("beat")]
+            victim = self.stage.leader() or beats[act.choice % len(beats)]
+        if self._is_free(victim, act.kind):
+            return victim
+        others = [player.name for player in self.stage.named(victim.split("-")[0])]
+        free = [name for name in others if self._is_free(name, act.kind)]
+        return free[act.choice % len(free)] if free else None
 
-    def _wake(self, place: int) -> None:
-        if place in self._stopped:
-            self.stage.signal_beat(place, signal.SIGCONT)
-            self._end_of_stop(place)
+    def _is_free(self, victim: str, kind: str) -> bool:
+        """Whoever is hurt may still be killed, unless that is how it is hurt."""
+        by = [FAULTS[self._hurt[name][0].kind] for name in FAULTS[kind].hits(self.stage, victim) if name in self._hurt]
+        return not by or (FAULTS[kind].deadly and not any(each.deadly for each in by))
 
-    def _end_of_stop(self, place: int) -> None:
-        begun = self._stopped.pop(place)
-        self.faults.append(Fault(begun.kind, place, begun.led, begun.began_at, _now_ms(), begun.monotonic))
-
-    def _begun(self, kind: Literal["kill", "stop"], place: int) -> Fault:
-        now = _now_ms()
-        return Fault(kind, place, self.stage.leader() == place, now, now, clock.monotonic())
+    def heal(self, act: Act) -> None:
+        """Undo it, where that was not done yet."""
+        names = [name for name, (hurting, _) in self._hurt.items() if hurting is act]
+        if names:
+            FAULTS[act.kind].heal(self.stage, act)
+            self.faults.append(replace(self._hurt[names[0]][1], ended_at=_now_ms()))
+        for name in names:
+            del self._hurt[name]
 
 
 def _now_ms() -> float:

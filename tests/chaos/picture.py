@@ -1,11 +1,11 @@
-"""Slots × time as an SVG by hand: a row a schedule, a lane a beat, faults as bands. Readable in light and dark."""
+"""Slots × time as an SVG by hand: a row a schedule, a lane a victim, faults as bands. Readable in light and dark."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from chaos.checker import Violation
 from chaos.history import History
+from chaos.violation import Violation
 
 _LEFT, _TOP, _ROW = 60, 56, 12
 _PER_SECOND, _NARROWEST = 10, 1200
@@ -26,7 +26,7 @@ def picture(history: History, violations: Sequence[Violation] = ()) -> str:
     parts = [*canvas.axes(), *canvas.faults(), *canvas.dispatches(), *canvas.skips(), *canvas.wrong(violations)]
     size = f'width="{_LEFT + canvas.width + 20}" height="{canvas.bottom + 30}"'
     title = f"{len(history.dispatches)} dispatches, {len(history.faults)} faults, {len(violations)} violations"
-    legend = "ticks: dispatched within 100 ms (blue), 1 s (orange), later (purple); red: kill -9; bands: SIGSTOP"
+    legend = "ticks: dispatched within 100 ms (blue), 1 s (orange), later (purple); red: killed; bands: other faults"
     head = f'<text x="{_LEFT}" y="16">{escape(title)}</text><text x="{_LEFT}" y="32">{escape(legend)}</text>'
     body = "\n".join(parts)
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}><style>{_STYLE}</style>{head}\n{body}\n</svg>\n'
@@ -36,18 +36,19 @@ class _Canvas:
     def __init__(self, history: History, start: float, end: float) -> None:
         self._history, self._start, self._end = history, start, end
         self.width = max(_NARROWEST, round((end - start) / 1000 * _PER_SECOND))
-        beats = sorted({fault.beat for fault in history.faults})
-        self._lanes = {beat: _TOP + _ROW * lane for lane, beat in enumerate(beats)}
-        top = _TOP + _ROW * (len(beats) + 1)
-        self._rows = {schedule.name: top + _ROW * row for row, schedule in enumerate(history.schedules)}
-        self.bottom = top + _ROW * len(history.schedules)
+        victims = sorted({fault.victim for fault in history.faults})
+        self._lanes = {victim: _TOP + _ROW * lane for lane, victim in enumerate(victims)}
+        top = _TOP + _ROW * (len(victims) + 1)
+        names = dict.fromkeys(schedule.name for schedule in history.schedules)
+        self._rows = {name: top + _ROW * row for row, name in enumerate(names)}
+        self.bottom = top + _ROW * len(names)
 
     def x(self, at: float) -> float:
         return round(_LEFT + (at - self._start) / (self._end - self._start) * self.width, 1)
 
     def axes(self) -> Iterable[str]:
-        for beat, y in self._lanes.items():
-            yield f'<text x="4" y="{y + 9}">beat {beat}</text>'
+        for victim, y in self._lanes.items():
+            yield f'<text x="4" y="{y + 9}">{escape(victim)}</text>'
         for name, y in self._rows.items():
             yield f'<text x="4" y="{y + 9}">{escape(name)}</text>'
         for at in range(0, int((self._end - self._start) / 1000), 10):
@@ -57,12 +58,12 @@ class _Canvas:
 
     def faults(self) -> Iterable[str]:
         for fault in self._history.faults:
-            x, lane = self.x(fault.began_at), self._lanes[fault.beat]
-            if fault.kind == "kill":
-                yield f'<path class="kill" d="M{x} {lane}v10"/>'
+            x, lane, name = self.x(fault.began_at), self._lanes[fault.victim], f"<title>{escape(fault.kind)}</title>"
+            if fault.ended_at == fault.began_at or fault.kind.startswith("kill"):
+                yield f'<path class="kill" d="M{x} {lane}v10">{name}</path>'
                 continue
             width = round(max(self.x(fault.ended_at) - x, 1), 1)
-            yield f'<rect class="stopped" x="{x}" y="{lane}" width="{width}" height="10"/>'
+            yield f'<rect class="stopped" x="{x}" y="{lane}" width="{width}" height="10">{name}</rect>'
             yield f'<rect class="stop" x="{x}" y="{_TOP}" width="{width}" height="{self.bottom - _TOP}"/>'
 
     def dispatches(self) -> Iterable[str]:
@@ -77,7 +78,7 @@ class _Canvas:
 
     def skips(self) -> Iterable[str]:
         for skip in self._history.skips:
-            y = self._rows[skip.schedule] + 5
+            y = self._rows.get(skip.schedule, self.bottom) + 5
             yield f'<path class="skip" d="M{self.x(skip.first)} {y}H{self.x(skip.last) + 1}"/>'
 
     def wrong(self, violations: Sequence[Violation]) -> Iterable[str]:

@@ -3,13 +3,15 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from chaos.checker import Violation
 from chaos.history import History
 from chaos.picture import picture
+from chaos.violation import Violation
+
+_MINUTE = 60_000
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,15 @@ class Report:
         lines += [f"       ! {each.check} {each.schedule} {each.slot}: {each.detail}" for each in self.violations[:10]]
         return "\n".join(lines)
 
-    def save(self, folder: Path) -> None:
-        """`report.json`, and where there is a history `history.json` and `picture.svg`."""
+    def save(self, folder: Path, place: str = "") -> None:
+        """`report.json`; where there is a history `history.json`, `picture.svg`, and a minute of it, `minute.svg`.
+
+        `place`: where and when it was.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         told = {
             "scenario": self.scenario,
+            "place": place,
             "held": self.held,
             "bars": [asdict(bar) for bar in self.bars],
             "figures": self.figures,
@@ -55,14 +61,35 @@ class Report:
         }
         (folder / "report.json").write_text(json.dumps(told, indent=1, default=str) + "\n")
         if self.history is not None:
-            (folder / "history.json").write_text(json.dumps(asdict(self.history)) + "\n")
+            (folder / "history.json").write_text(json.dumps(asdict(self.history), default=sorted) + "\n")
             (folder / "picture.svg").write_text(picture(self.history, self.violations))
+            (folder / "minute.svg").write_text(picture(_minute(self.history), self.violations))
+
+
+def _minute(history: History) -> History:
+    """What happened in the minute that has the most faults."""
+    begun = sorted(fault.began_at for fault in history.faults) or [history.read_at - _MINUTE]
+    since = max(begun, key=lambda at: sum(at <= other < at + _MINUTE for other in begun)) - 1_000
+    until = since + _MINUTE
+    return replace(
+        history,
+        dispatches=tuple(each for each in history.dispatches if since <= each.at < until),
+        skips=tuple(each for each in history.skips if since <= each.first and each.last < until),
+        faults=tuple(each for each in history.faults if since <= each.began_at and each.ended_at < until),
+        read_at=int(until),
+    )
 
 
 def none_of(violations: Sequence[Violation]) -> tuple[Bar, ...]:
-    """The bars of zero: lost, double, early, and whatever else the checker knows."""
+    """The bars of zero: what the promise names, and whatever else the checker knows."""
     counts = Counter(violation.check for violation in violations)
-    named = {"missed": "lost", "double": "double", "early": "early"}
+    named = {
+        "missed": "slots lost",
+        "double": "slots double",
+        "early": "slots early",
+        "lost": "jobs lost",
+        "effects": "effects double",
+    }
     other = sum(count for check, count in counts.items() if check not in named)
     bars = [Bar(f"0 {name}", str(counts[check]), counts[check] == 0) for check, name in named.items()]
     return (*bars, Bar("0 of any other violation", str(other), other == 0))

@@ -1,76 +1,72 @@
-"""Livebeat under chaos: the mix, the same with workers, and the take-over. Each returns a report."""
+"""Livebeat under chaos, by name: what is done to whom, and how much of it there must be. Each returns a report."""
 
 import random
+import subprocess
+import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 
-from chaos.account import LEDGER, news, skips, snapshot
+from chaos.account import news, skips, snapshot
 from chaos.checker import Violation, check, demanded
 from chaos.conservation import conservation
+from chaos.disk import small_disk
+from chaos.drama import CALM, QUIET, Drama, Say, play
+from chaos.dramas import BEATS, MIX, REDIS
+from chaos.faults import Act
 from chaos.figures import lateness, longest_silence, spread, takeovers
-from chaos.history import Dispatch, Execution, History, Schedule, to_ms
+from chaos.history import Dispatch, History, Schedule, to_ms
 from chaos.load import every_tenth, several
-from chaos.nemeses import Nemesis, plan
+from chaos.nemeses import Hand, Nemesis, plan
 from chaos.report import Bar, Report, none_of
 from chaos.stage import Stage
-from chaos.tap import QUEUE, Tap
+from chaos.tap import Tap
 from launcher.servers.binaries import ServerBinary
 from livebeat import clock
-from support.waiting import wait_until
 
-BEATS = 3
-#: Seconds before the first fault and after the last one.
-CALM, QUIET = 5.0, 9.0
 #: Milliseconds within which another beat must have dispatched what was due when the leader died.
 TAKEOVER_BAR = 1_000
+_DISK_MEGABYTES = 16
 
 
-def mix(logs: Path, binary: ServerBinary, *, seconds: float, seed: int, slots: int, faults: int) -> Report:
+def mix(
+    logs: Path, binary: ServerBinary, *, seconds: float, seed: int, slots: int, faults: int, say: Say = lambda _: None
+) -> Report:
     """Kills and stops of three beats, catch-up `all`; a tap takes the messages. So many slots and faults at least."""
     with Stage(logs, binary) as stage, Tap(stage.setup.redis_url) as tap:
-        schedules, nemesis, read_at = _live(stage, seconds, seed)
-        stage.end_beats()
+        stage.start_beats(len(BEATS))
+        schedules = several(stage.app)
+        pause = threading.Event()
+        pause.wait(CALM)
+        hand = Hand(stage, say)
+        hand.run(plan(seed, seconds, MIX), seconds)
+        stage.await_beats()
+        pause.wait(QUIET)
+        fell = [*hand.fell, *stage.fallen()]
+        read_at = to_ms(clock.now())
+        stage.end("beat")
         tap.drain()
-        history = _history(stage, schedules, tuple(tap.dispatches), read_at, nemesis)
+        history = _history(stage, schedules, tuple(tap.dispatches), read_at, hand)
         books = conservation(snapshot(stage.client, ledgered=False), schedules)
-    return _judged("mix", history, books, slots, faults)
-
-
-def workers(logs: Path, binary: ServerBinary, *, seconds: float, seed: int, slots: int, faults: int) -> Report:
-    """The same faults, with the ledger on and two real workers, whose tasks tell what ran."""
-    with Stage(logs, binary, ledgered=True) as stage:
-        stage.start_worker("threads", "--pool=threads", "--concurrency=4")
-        stage.start_worker("prefork", "--pool=prefork", "--concurrency=2")
-        schedules, nemesis, read_at = _live(stage, seconds, seed)
-        stage.end_beats()
-        wait_until(lambda: not stage.client.llen(QUEUE) and not stage.client.zcard(LEDGER), 60, "an empty ledger")
-        stage.end_workers()
-        executions = stage.executions()
-        came = tuple(_start(line) for line in executions if line.kind == "start")
-        history = _history(stage, schedules, came, read_at, nemesis, executions)
-    report = _judged("workers", history, [], slots, faults)
-    busy = len({line.pid for line in executions})
-    return replace(report, figures={**report.figures, "starts": len(came), "worker processes": busy})
+    return _judged("mix", history, books, slots, faults, fell)
 
 
 def takeover(logs: Path, binary: ServerBinary, *, rounds: int, seed: int) -> Report:
     """Kill -9 of the leader, again and again: what was due just then is dispatched by another within a second."""
     chance, pause = random.Random(seed), threading.Event()
     with Stage(logs, binary) as stage, Tap(stage.setup.redis_url) as tap:
-        stage.start_beats(BEATS)
+        stage.start_beats(len(BEATS))
         schedules = every_tenth(stage.app)
-        nemesis = Nemesis(stage)
+        hand = Hand(stage)
         for _ in range(rounds):
             stage.await_beats()
             pause.wait(2 + chance.random())
-            nemesis.kill(stage.await_leader())
+            hand.hurt(Act(0, "kill", stage.await_leader(), 0, 0, 0, 6_000))
         stage.await_beats()
         pause.wait(QUIET)
         read_at = to_ms(clock.now())
-        stage.end_beats()
+        stage.end("beat")
         tap.drain()
-        history = _history(stage, schedules, tuple(tap.dispatches), read_at, nemesis)
+        history = _history(stage, schedules, tuple(tap.dispatches), read_at, hand)
     violations = check(history)
     latest = takeovers(history)
     soon = sum(late < TAKEOVER_BAR for late in latest)
@@ -86,28 +82,51 @@ def takeover(logs: Path, binary: ServerBinary, *, rounds: int, seed: int) -> Rep
     )
 
 
-def _live(stage: Stage, seconds: float, seed: int) -> tuple[tuple[Schedule, ...], Nemesis, int]:
-    """Start, load, hurt, heal, keep quiet; returns when the final read was."""
-    pause = threading.Event()
-    stage.start_beats(BEATS)
-    schedules = several(stage.app)
-    pause.wait(CALM)
-    nemesis = Nemesis(stage)
-    nemesis.run(plan(seed, seconds, BEATS))
-    stage.await_beats()
-    pause.wait(QUIET)
-    if stage.fallen():
-        raise AssertionError(f"beats {stage.fallen()} ended by themselves; see their logs in {stage.logs}")
-    return schedules, nemesis, to_ms(clock.now())
+def full_disk(logs: Path, binary: ServerBinary, *, seconds: float, seed: int, fsync: str, say: Say) -> Report:
+    """N16: no room for the append-only file. `everysec`: the server refuses writes; `always`: it ends."""
+    drama = Drama(
+        f"n16-disk-{fsync}",
+        seconds,
+        (Nemesis("disk", REDIS, (11.0, 14.0), (4.0, 6.0), 10_000),),
+        slots=int(seconds * 8),
+        faults=1,
+        beats=2,
+        server=("--appendfsync", fsync),
+    )
+    try:
+        with small_disk(logs / "disk", _DISK_MEGABYTES) as folder:
+            return play(drama, logs, binary, seed, say, data=folder / "server")
+    except PermissionError as error:
+        return Report(drama.name, (), {"not run here": f"no small file system could be mounted: {error}"})
+
+
+def eviction(logs: Path, binary: ServerBinary) -> Report:
+    """N18: a policy that lets the server drop schedules is found by `livebeat doctor`, and named."""
+    with Stage(logs, binary, ledgered=True) as stage:
+        stage.start_beats(1)
+        before = _doctor(stage)
+        stage.client.config_set("maxmemory-policy", "allkeys-lru")
+        after = _doctor(stage)
+    named = "allkeys-lru" in after.stdout
+    return Report(
+        "n18-eviction",
+        (
+            Bar("doctor finds nothing before", f"exit status {before.returncode}", before.returncode == 0),
+            Bar("doctor finds it", f"exit status {after.returncode}", after.returncode > 0),
+            Bar("and names the policy", "yes" if named else after.stdout + after.stderr, named),
+        ),
+        {},
+    )
+
+
+def _doctor(stage: Stage) -> "subprocess.CompletedProcess[str]":
+    argv = [sys.executable, "-m", "livebeat", "doctor", "-A", "chaos.process", "--lang", "en"]
+    env = stage.players["beat-0"].env
+    return subprocess.run(argv, env=env, cwd=stage.scratch, capture_output=True, text=True, timeout=60)
 
 
 def _history(
-    stage: Stage,
-    schedules: tuple[Schedule, ...],
-    dispatches: tuple[Dispatch, ...],
-    read_at: int,
-    nemesis: Nemesis,
-    executions: tuple[Execution, ...] = (),
+    stage: Stage, schedules: tuple[Schedule, ...], dispatches: tuple[Dispatch, ...], read_at: int, hand: Hand
 ) -> History:
     return History(
         schedules,
@@ -115,16 +134,11 @@ def _history(
         news(stage.client),
         skips(stage.client),
         read_at,
-        tuple(sorted(nemesis.faults, key=lambda fault: fault.began_at)),
-        executions,
+        tuple(sorted(hand.faults, key=lambda fault: fault.began_at)),
     )
 
 
-def _start(line: Execution) -> Dispatch:
-    return Dispatch(line.schedule, line.slot, line.run, line.at)
-
-
-def _judged(name: str, history: History, books: list[Violation], slots: int, faults: int) -> Report:
+def _judged(name: str, history: History, books: list[Violation], slots: int, faults: int, fell: list[str]) -> Report:
     violations = [*check(history), *books]
     wanted = demanded(history)
     done = len(history.faults)
@@ -139,5 +153,6 @@ def _judged(name: str, history: History, books: list[Violation], slots: int, fau
         Bar(f"at least {slots} slots", str(wanted), wanted >= slots),
         Bar(f"at least {faults} faults", str(done), done >= faults),
         *none_of(violations),
+        Bar("no beat ended by itself", ", ".join(fell) or "none", not fell),
     )
     return Report(name, bars, figures, tuple(violations), history)

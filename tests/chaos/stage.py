@@ -1,34 +1,42 @@
-"""The stage: a server of its own with an append-only file, and the processes that play on it.
+"""The stage: a server of its own with an append-only file, and the processes that play on it, by name.
 
-Every process has a group of its own and is killed at the end, also after an error; the kernel kills it if the driver
-itself dies. The stage must be used by one thread, since that promise of the kernel's hangs on it.
+`beat-0` …, `worker-0` …, `recorder`: each may reach the server through a proxy of its own, the driver never does.
 """
 
-import os
+import json
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import redis
+from celery import Celery
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from app.core.settings_addresses import to_broker_url
-from chaos.app import OURS, Setup, evidence, make_app
+from chaos.app import OURS, STOCK, Setup, evidence, make_app, make_effects
 from chaos.history import Execution
+from chaos.players import Player, Server
+from chaos.proxy import Proxy
 from launcher.servers.binaries import ServerBinary, installed
-from launcher.servers.valkey import EmbeddedValkey
-from launcher.spawn import kill_group, spawn
 from support.engine import connect
+from support.processes import clean_environment
 from support.waiting import wait_until
 
 TESTS = Path(__file__).resolve().parents[1]
-LOCK, WAKE = "redbeat::lock", "livebeat:wake"
+PROJECT = TESTS.parent
+LOCK, WAKE, LEDGER, QUEUE, BEATS = "redbeat::lock", "livebeat:wake", "livebeat:ledger", "celery", "livebeat:beats"
 _WORKER = ("--loglevel=info", "--without-gossip", "--without-mingle", "--without-heartbeat")
+#: The pools of `worker-0`, `worker-1` … in turn.
+POOLS = (("--pool=prefork", "--concurrency=3"), ("--pool=threads", "--concurrency=4"))
+#: Seconds that a process may take to end after SIGTERM.
+END_SECONDS = 40.0
 
 
 def server(kind: str) -> ServerBinary:
@@ -43,8 +51,14 @@ def server(kind: str) -> ServerBinary:
     return found[-1]
 
 
+def glancing(redis_url: str) -> "redis.Redis":
+    """A client that soon gives up, and never tries again: for looking at a server that may be stopped."""
+    options = {"socket_timeout": 0.3, "retry": Retry(NoBackoff(), 0)}
+    return redis.Redis.from_url(redis_url, decode_responses=True, **options)
+
+
 class Stage:
-    """One server, `beats` places for beats, and workers. `logs` gets every process's output."""
+    """One server and its players. `logs` gets every process's output. `data` is where the server keeps its file."""
 
     def __init__(
         self,
@@ -53,94 +67,135 @@ class Stage:
         *,
         scheduler: str = OURS,
         ledgered: bool = False,
+        proxied: bool = False,
         options: Sequence[str] = (),
+        server_options: Sequence[str] = (),
+        data: Path | None = None,
         **conf: object,
     ) -> None:
         self.logs = logs
         logs.mkdir(parents=True, exist_ok=True)
         for log in logs.glob("*.log"):  # of an earlier run
             log.unlink()
-        self._scratch = Path(tempfile.mkdtemp(prefix="lb-chaos-"))
-        (self._scratch / "evidence").mkdir()
+        self.scratch = Path(tempfile.mkdtemp(prefix="lb-chaos-"))
+        self.evidence = self.scratch / "evidence"
+        self.evidence.mkdir()
+        make_effects(self.evidence)
         self.binary = binary
-        self.server = EmbeddedValkey(self._scratch / "server", binary=binary)
+        self.server = Server(data or self.scratch / "server", binary, server_options)
         url = self.server.client_url
-        self.setup = Setup(url, to_broker_url(url), str(self._scratch / "evidence"), scheduler, ledgered, dict(conf))
+        self.setup = Setup(url, to_broker_url(url), str(self.evidence), scheduler, ledgered, dict(conf))
         self.app = make_app(self.setup)
         self.client: redis.Redis = connect(url)
-        self.beats: list[subprocess.Popen[bytes]] = []
-        self._options = options
-        self._workers: list[subprocess.Popen[bytes]] = []
+        self.glance = glancing(url)
+        self.players: dict[str, Player] = {}
+        self._options, self._proxied = options, proxied
+        self._closing = ExitStack()
+
+    def named(self, role: str) -> list[Player]:
+        """The players of a role (`beat`, `worker`), in order."""
+        return [player for name, player in self.players.items() if name.split("-")[0] == role]
 
     def start_beats(self, count: int) -> None:
-        """Fill so many places; returns once all of them listen."""
-        self.beats = [self._start(f"beat-{place}", self._beat()) for place in range(count)]
+        """So many beats; returns once all of them listen."""
+        for place in range(count):
+            self._enter(f"beat-{place}", self._beat(self._options))
         if self.setup.scheduler == OURS:
             self.await_beats()
 
-    def await_beats(self) -> None:
-        """Return once every beat runs and listens for changes."""
-        wait_until(lambda: self.listening() == len(self.beats), 60, f"{len(self.beats)} beats that listen")
-
-    def listening(self) -> int:
-        """How many beats of ours are subscribed."""
-        return int(self.client.pubsub_numsub(WAKE)[0][1])
+    def start_workers(self, count: int) -> None:
+        """So many workers, with `POOLS` in turn."""
+        for place in range(count):
+            self._enter(f"worker-{place}", self._worker(f"worker-{place}", POOLS[place % len(POOLS)]))
 
     def start_worker(self, name: str, *options: str) -> None:
-        """A worker under this name."""
-        argv = ["worker", "-n", f"{name}@chaos", *_WORKER, *options]
-        self._workers.append(self._start(name, argv))
+        """One worker with these options."""
+        self._enter(name, self._worker(name, options))
 
-    def kill_beat(self, place: int) -> None:
-        """Kill -9; the place is empty until `restart_beat`."""
-        kill_group(self.beats[place].pid)
-        self.beats[place].wait()
+    def start_stock(self) -> None:
+        """A stock RedBeat beside ours, as `stock`."""
+        self._enter("stock", self._beat((f"--scheduler={STOCK}", "--max-interval=1")))
 
-    def restart_beat(self, place: int) -> None:
-        """Put a new process into the place."""
-        self.beats[place] = self._start(f"beat-{place}", self._beat())
+    def start_recorder(self) -> None:
+        """The platform's recorder, on an SQLite database of its own."""
+        env = {
+            "LIVEBEAT_DATA_DIR": str(self.scratch),
+            "DATABASE_URL": f"sqlite:///{self.database}",
+            "PYTHONPATH": f"{PROJECT / 'backend'}",
+        }
+        migrate = Player(
+            "migrate",
+            [sys.executable, str(PROJECT / "backend" / "manage.py"), "migrate", "-v", "0"],
+            clean_environment(REDIS_URL=self.setup.redis_url, **env),
+            self.scratch,
+            self.logs / "migrate.log",
+        )
+        migrate.start()
+        if migrate.process is None or migrate.process.wait(60):
+            raise AssertionError(f"the recorder's database was not made; see {migrate.log}")
+        self._enter("recorder", [sys.executable, "-m", "app.recorder"], env)
 
-    def signal_beat(self, place: int, number: signal.Signals) -> None:
-        """SIGSTOP or SIGCONT for the whole group."""
-        os.killpg(self.beats[place].pid, number)
+    def enter_client(self) -> Celery:
+        """The app of somebody who sends jobs, from the driver's own process, as `client`."""
+        self._enter("client", ())
+        return make_app(Setup.from_json(self.players["client"].env["CHAOS_SETUP"]))
 
-    def fallen(self) -> list[int]:
-        """Places whose beat ended by itself."""
-        return [place for place, beat in enumerate(self.beats) if beat.poll() is not None]
+    @property
+    def database(self) -> Path:
+        """The recorder's."""
+        return self.scratch / "history.sqlite3"
 
-    def leader(self) -> int | None:
-        """The place of the beat that holds the lock; None where nobody of them does."""
-        token = str(self.client.get(LOCK) or "")
+    def await_beats(self) -> None:
+        """Return once every beat runs and listens for changes."""
+        count = len(self.named("beat"))
+        wait_until(lambda: self.listening() == count, 60, f"{count} beats that listen")
+
+    def listening(self) -> int:
+        """How many beats of ours are subscribed; none where the server is away."""
+        with suppress(redis.RedisError):
+            return int(self.glance.pubsub_numsub(WAKE)[0][1])
+        return 0
+
+    def await_workers(self) -> None:
+        """Return once a job that was sent now could be taken by each worker."""
+        for player in self.named("worker"):
+            wait_until(lambda of=player: " ready." in of.log.read_text(errors="replace"), 60, f"{player.name} ready")
+
+    def fallen(self) -> list[str]:
+        """Who ended by itself."""
+        return [name for name, player in self.players.items() if player.process and not player.is_alive()]
+
+    def leader(self) -> str | None:
+        """The name of the beat that holds the lock; None where nobody of them does, or nobody can tell."""
+        token = ""
+        with suppress(redis.RedisError):
+            token = str(self.glance.get(LOCK) or "")
         pid = token.split(":")[2] if token.count(":") > 2 else ""
-        return next((place for place, beat in enumerate(self.beats) if str(beat.pid) == pid), None)
+        return next((player.name for player in self.named("beat") if str(player.pid) == pid), None)
 
-    def await_leader(self) -> int:
-        """The place of the leader, once there is one."""
-        found = wait_until(lambda: [place for place in (self.leader(),) if place is not None], 30, "a leader")
-        return found[0]
+    def await_leader(self) -> str:
+        """The name of the leader, once there is one."""
+        return wait_until(self.leader, 30, "a leader") or ""
 
-    def end_beats(self) -> None:
-        """SIGTERM to all, then wait for them; whoever stays is killed."""
-        self._end(self.beats)
+    def end(self, *roles: str) -> dict[str, float | None]:
+        """SIGTERM to all of these roles, at once; the seconds that each took, None where it had to be killed."""
+        players = [player for role in roles for player in self.named(role)]
+        for player in players:
+            player.tell_to_end()
+        return {player.name: player.await_end(END_SECONDS) for player in players}
 
-    def end_workers(self) -> None:
-        """The same for the workers."""
-        self._end(self._workers)
+    def heartbeats(self) -> list[dict[str, Any]]:
+        """What each beat says of itself.
 
-    @staticmethod
-    def _end(processes: "Sequence[subprocess.Popen[bytes]]") -> None:
-        for process in processes:
-            process.send_signal(signal.SIGTERM)
-        for process in processes:
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                kill_group(process.pid)
-                process.wait()
+        Raises:
+            redis.RedisError: the server does not answer.
+        """
+        texts: Any = self.glance.hvals(BEATS)
+        return [json.loads(text) for text in texts]
 
     def executions(self) -> tuple[Execution, ...]:
-        """What the tasks wrote so far."""
-        return evidence(Path(self.setup.evidence))
+        """What the tasks did so far."""
+        return evidence(self.evidence)
 
     def __enter__(self) -> Self:
         try:
@@ -153,30 +208,43 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in (*self.beats, *self._workers):
-            kill_group(process.pid)
-            process.wait()
+        for player in self.players.values():
+            player.kill()
+        self._closing.close()
         self.app.close()
         self.client.close()
+        self.glance.close()
         self.server.stop()
         shutil.rmtree(self.server.socket_path.parent, ignore_errors=True)
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
-    def _beat(self) -> list[str]:
-        return ["beat", "--pidfile=", "--loglevel=info", *self._options]
+    def _beat(self, options: Sequence[str]) -> list[str]:
+        return [*self._celery(), "beat", "--pidfile=", "--loglevel=info", *options]
 
-    def _start(self, name: str, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
-        with (self.logs / f"{name}.log").open("ab") as log:
-            return spawn(
-                [sys.executable, "-m", "celery", "-A", "chaos.process", *arguments],
-                output=log,
-                stop_signal=signal.SIGKILL,
-                cwd=self._scratch,
-                env={
-                    "CHAOS_SETUP": self.setup.to_json(),
-                    "PATH": "/usr/bin:/bin",
-                    "PYTHONPATH": f"{TESTS}:{TESTS.parent / 'backend'}",
-                    "LANG": "C.UTF-8",
-                    "REMAP_SIGTERM": "SIGQUIT" if arguments[0] == "worker" else "",
-                },
-            )
+    def _worker(self, name: str, options: Sequence[str]) -> list[str]:
+        return [*self._celery(), "worker", "-n", f"{name}@chaos", *_WORKER, *options]
+
+    @staticmethod
+    def _celery() -> list[str]:
+        return [sys.executable, "-m", "celery", "-A", "chaos.process"]
+
+    def _enter(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+        """A new player, and its first process where it has one of its own."""
+        proxy = self._closing.enter_context(Proxy(self.server.socket_path)) if self._proxied else None
+        url = f"redis://127.0.0.1:{proxy.port}/0" if proxy else self.setup.redis_url
+        setup = replace(self.setup, redis_url=url, broker_url=to_broker_url(url))
+        own = env or {
+            "CHAOS_SETUP": setup.to_json(),
+            "CHAOS_CLOCK": str(self.clock_of(name)) if name.startswith("beat") else "",
+            "PYTHONPATH": f"{TESTS}:{PROJECT / 'backend'}",
+            "REMAP_SIGTERM": "SIGQUIT" if name.startswith("worker") else "",
+        }
+        environment = clean_environment(REDIS_URL=url, **own)
+        player = Player(name, argv, environment, self.scratch, self.logs / f"{name}.log", proxy)
+        self.players[name] = player
+        if argv:
+            player.start()
+
+    def clock_of(self, name: str) -> Path:
+        """The file that says by how many seconds this beat's clock is wrong."""
+        return self.scratch / f"clock-of-{name}"

@@ -4,21 +4,41 @@ from itertools import pairwise
 
 import pytest
 
+from chaos.drama import Drama
+from chaos.dramas import ALONE, MIX, NIGHT
+from chaos.faults import FAULTS
 from chaos.nemeses import plan
 
 
 def test_the_same_seed_gives_the_same_plan_and_another_another() -> None:
-    assert plan(3, 400, 3) == plan(3, 400, 3)
-    assert plan(3, 400, 3) != plan(4, 400, 3)
+    assert plan(3, 400, MIX) == plan(3, 400, MIX)
+    assert plan(3, 400, MIX) != plan(4, 400, MIX)
+
+
+def test_a_nemesis_does_the_same_alone_and_in_a_mix() -> None:
+    assert plan(3, 400, MIX[:1]) == [act for act in plan(3, 400, MIX) if act.kind == MIX[0].kind]
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_gate_has_a_hundred_faults_and_no_more_than_one_kill_in_five_seconds(seed: int) -> None:
-    acts = plan(seed, 400, 3)
+    acts = plan(seed, 400, MIX)
     kills = [act.at for act in acts if act.kind == "kill"]
     stops = [act for act in acts if act.kind == "stop"]
     assert len(acts) >= 103
     assert min(later - sooner for sooner, later in pairwise(kills)) >= 5.5  # aiming may cost half a second
     assert all(2.5 <= act.seconds <= 15 for act in stops)
-    assert {act.victim for act in acts} == {0, 1, 2}
-    assert any(act.leader for act in stops)
+    assert {act.victim for act in acts} == {"beat-0", "beat-1", "beat-2", "leader"}
+    assert any(act.victim == "leader" for act in stops)
+
+
+@pytest.mark.parametrize("drama", [*ALONE, NIGHT], ids=lambda drama: drama.name)
+def test_each_plan_holds_what_its_bar_asks_for(drama: Drama) -> None:
+    assert {nemesis.kind for nemesis in drama.nemeses} <= FAULTS.keys()
+    for seed in range(20):
+        assert len(plan(seed, drama.seconds, drama.nemeses)) >= drama.faults
+
+
+def test_a_night_has_three_hundred_kills() -> None:
+    for seed in range(20):
+        acts = plan(seed, NIGHT.seconds, NIGHT.nemeses)
+        assert sum(act.kind.startswith("kill") for act in acts) >= 300

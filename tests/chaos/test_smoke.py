@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from chaos.__main__ import tiers
 from chaos.stage import server
+from chaos.tiers import tier
 from launcher.servers.binaries import ServerBinary
 
 pytestmark = pytest.mark.timeout(300)
@@ -19,7 +19,7 @@ def binary() -> ServerBinary:
     return server("valkey")
 
 
-@pytest.mark.parametrize("scenario", tiers(0)["smoke"])
+@pytest.mark.parametrize("scenario", tier("smoke", 1, 1.0, print))
 def test_every_bar_holds(scenario: str, binary: ServerBinary, tmp_path: Path) -> None:
-    report = tiers(seed=1)["smoke"][scenario](tmp_path, binary)
+    report = tier("smoke", 1, 1.0, print)[scenario](tmp_path, binary)
     assert report.held, report.text()

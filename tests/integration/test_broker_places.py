@@ -19,7 +19,7 @@ from livebeat.delivery.relay import Relay
 from livebeat.errors import ConfigurationError
 from livebeat.message import verify
 from support.beats import OURS, beat
-from support.engine import celery_process, connect, make_app
+from support.engine import celery_process, checked_relay, connect, make_app
 from support.redis_servers import server
 from support.waiting import wait_until
 
@@ -86,7 +86,7 @@ def test_the_relay_looks_and_pushes_there(
     assert broker_db.llen(queue) == 1  # it waits already
     broker_db.delete(queue)
     store_db.zadd("livebeat:ledger", {run: 1})
-    Relay(link(app)).run_once()
+    checked_relay(app).run_once()
     assert [run_of(text) for text in broker_db.lrange(queue, 0, -1)] == [run]
     assert not store_db.exists(queue)
 
@@ -132,7 +132,7 @@ def test_a_queue_that_expires_is_told_so_with_each_push(redis_url: str, database
     broker.pexpire("fleeting", 1000)
     link(app).client.zadd("livebeat:ledger", {run_of(broker.lindex("fleeting", 0)): 1})
     broker.delete("fleeting")
-    Relay(link(app)).run_once()
+    checked_relay(app).run_once()
     assert 50_000 < broker.pttl("fleeting") <= 60_000
 
 

@@ -109,6 +109,17 @@ def test_entries_that_are_not_as_they_should_be(app: Celery, client: "redis.Redi
     assert "WRONGTYPE" in reasons["string"]
 
 
+def test_queues_that_workers_without_install_consume(app: Celery, client: "redis.Redis") -> None:
+    client.hset("livebeat:plain", "celery", '["plain@here"]')
+    ((queue, who),) = found(app)["plain-worker"].subjects
+    assert queue == "celery"
+    assert who is not None
+    assert who.text("en") == "plain@here"
+    client.delete("livebeat:plain")
+    client.set("livebeat:plain", "x")
+    assert "plain-worker" not in found(app)
+
+
 def test_times_that_are_not_as_they_should_be(app: Celery, client: "redis.Redis") -> None:
     now = clock.now()
     save(app, "later", schedule(60), last_run_at=now)

@@ -7,7 +7,7 @@ import pytest
 from celery import Celery
 
 from livebeat.errors import ConfigurationError
-from livebeat.message import build, retagged
+from livebeat.message import build, copied
 from support.engine import connect, make_app
 
 RUN = "11111111-1111-4111-8111-111111111111"
@@ -44,10 +44,12 @@ def test_building_sends_nothing(app: Celery, redis_url: str) -> None:
     assert connect(redis_url).llen("celery") == 0
 
 
-def test_a_retagged_message_differs_in_its_tag_alone(app: Celery) -> None:
+def test_a_copy_differs_in_its_tag_and_says_when_it_was_pushed(app: Celery) -> None:
     message = build(app, "sample.echo", run_id=RUN, headers={})
-    assert comparable(retagged(message.text)) == comparable(message.text)
-    assert retagged(message.text) != message.text
+    copy = json.loads(copied(message.text, 12.5))
+    assert copy["properties"]["delivery_tag"] != json.loads(message.text)["properties"]["delivery_tag"]
+    assert copy["headers"].pop("livebeat_pushed") == 12.5
+    assert comparable(json.dumps(copy)) == comparable(message.text)
 
 
 def test_a_broker_that_is_not_redis_is_refused_in_both_languages(redis_url: str) -> None:

@@ -99,6 +99,33 @@ def test_what_a_beat_says_is_shown(app: Celery, capsys: pytest.CaptureFixture[st
     assert "slow path: messages are built one by one (a router of your own)" in told
 
 
+def test_workers_without_install_are_named_with_what_to_do(
+    app: Celery, client: "redis.Redis", capsys: pytest.CaptureFixture[str]
+) -> None:
+    lead(app)
+    said = json.dumps({"host": "h", "pid": 1, "queues": ["celery"], "received": ["a", "b"]})
+    link(app).script("heartbeat", ["livebeat:workers"], ["ours@h", said, ""])
+    assert text(app, capsys)[0] == DONE
+    client.hset("livebeat:plain", "of another app", '["three@h"]')
+    assert text(app, capsys)[0] == DONE
+    client.hset("livebeat:plain", "celery", '["one@h", "two@h"]')
+    status, told = text(app, capsys)
+    assert status == LOOK
+    assert "workers: 1 with livebeat.install" in told
+    assert "PLAIN WORKERS on queue 'celery': one@h, two@h. They don't call livebeat.install(app)" in told
+    assert "큐 'celery'를 one@h, two@h이(가)" in text(app, capsys, "ko")[1]
+    data = json.loads(text(app, capsys, programs=True)[1])
+    assert data["plain"] == {"celery": ["one@h", "two@h"]}
+    assert [(worker["name"], worker["received"]) for worker in data["workers"]] == [("ours@h", 2)]
+
+
+def test_a_leader_that_cannot_ask_the_workers(app: Celery, capsys: pytest.CaptureFixture[str]) -> None:
+    lead(app, unchecked="no permission")
+    status, told = text(app, capsys)
+    assert status == LOOK
+    assert "CONSUMERS NOT CHECKED: the leader can't ask the workers which queues they consume (no permission)" in told
+
+
 def test_a_beat_that_fell_silent(app: Celery, client: "redis.Redis", capsys: pytest.CaptureFixture[str]) -> None:
     lead(app)
     field, said = client.hgetall("livebeat:beats").popitem()
@@ -151,6 +178,8 @@ BREAKS: dict[str, Callable[["redis.Redis"], Any]] = {
     "redbeat::schedule": lambda client: client.set("redbeat::schedule", "x"),
     "livebeat:beats": lambda client: client.set("livebeat:beats", "x"),
     "livebeat:ledger": lambda client: client.set("livebeat:ledger", "x"),
+    "livebeat:workers": lambda client: client.set("livebeat:workers", "x"),
+    "livebeat:plain": lambda client: client.set("livebeat:plain", "x"),
     "livebeat:events": lambda client: client.set("livebeat:events", "x"),
     "livebeat:mark": lambda client: client.set("livebeat:mark", "yesterday"),
 }

@@ -1,6 +1,5 @@
 """Real workers: each way a task can end, and what a kill -9 leaves behind."""
 
-import json
 import os
 import signal
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from livebeat.connection import link
 from livebeat.delivery.relay import Relay
 from livebeat.message import build
 from support.engine import celery_process, connect, make_app, start_celery
+from support.runs import data_of, ended
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(90)
@@ -38,23 +38,6 @@ def worker(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> It
     pool, *more = request.param.split()
     with celery_process(redis_url, tmp_path, *WORKER, f"--pool={pool}", *more) as process:
         yield process
-
-
-def data_of(client: "redis.Redis", kind: str, run_id: str) -> list[dict[str, Any]]:
-    found = [json.loads(v["data"]) for _, v in client.xrange("livebeat:events") if v["type"] == kind]
-    return [data for data in found if data["run"] == run_id]
-
-
-def ended(client: "redis.Redis", run_id: str) -> str:
-    """The type of the run's one terminal event, once it is there."""
-
-    def terminal() -> list[str]:
-        kinds = ("run.succeeded", "run.failed", "run.lost", "run.cancelled", "run.expired")
-        return [kind for kind in kinds for _ in data_of(client, kind, run_id)]
-
-    wait_until(terminal, 30, f"the end of run {run_id}")
-    (kind,) = terminal()
-    return kind
 
 
 @pytest.mark.usefixtures("worker")

@@ -1,5 +1,6 @@
 """A small Celery app on the engine, its processes, and the bare RedBeat beside it."""
 
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from celery import Celery
 
 from app.core.settings import to_broker_url
 from livebeat import install
+from livebeat.connection import link
+from livebeat.delivery import Relay
 
 SAMPLE = "support.sample_app"
 
@@ -38,6 +41,13 @@ def make_app(redis_url: str, **conf: Any) -> Celery:
         return value
 
     return app
+
+
+def checked_relay(app: Celery) -> Relay:
+    """A relay that finds the consumers just checked, whenever it looks: what is missing is pushed again at the first look."""
+    relay = Relay(link(app))
+    relay.consumers.checked_at = math.inf
+    return relay
 
 
 def connect(redis_url: str) -> "redis.Redis":

@@ -86,6 +86,36 @@ def test_a_lost_run_that_ends_after_all_has_ended() -> None:
         assert (row.state, row.error, row.finished_at) == ("succeeded", None, START + timedelta(seconds=9))
 
 
+TOLD = [
+    event("run.started", 1, attempt=1, lateness=0.25),
+    event("run.progress", 2, attempt=1, progress={"done": 1, "total": 3, "note": "first"}),
+    event("run.progress", 3, attempt=1, progress={"done": 2, "total": 3, "note": "second"}),
+    event("run.retrying", 4, attempt=1, progress={"done": 2, "total": 3, "note": "second"}),
+    event("run.started", 5, attempt=2, lateness=4.5),
+    event("run.progress", 6, attempt=2, progress={"done": 1, "total": 3, "note": "again\x00"}),
+]
+
+
+@given(st.permutations(TOLD), st.lists(st.sampled_from(TOLD), max_size=4))
+def test_lateness_is_the_first_starts_and_progress_the_last_told(events: list[Event], again: list[Event]) -> None:
+    row = row_of([*events, *again])
+    assert (row.state, row.attempt, row.lateness) == ("running", 2, 0.25)
+    at = (START + timedelta(seconds=6)).isoformat(timespec="milliseconds")
+    assert row.progress == {"done": 1, "total": 3, "note": "again", "attempt": 2, "at": at}
+
+
+@pytest.mark.parametrize("progress", [None, 5, {}, {"done": "all"}, {"done": True}, {"done": float("nan")}])
+def test_progress_that_says_nothing_is_passed_over(progress: Any) -> None:
+    row = row_of([event("run.progress", 1, attempt=1, progress=progress)])
+    assert (row.state, row.progress) == ("running", None)
+
+
+def test_a_lost_run_that_is_queued_again_goes_on() -> None:
+    events = [event("run.started", attempt=3), event("run.lost", 1, attempt=3), event("run.requeued", 2, attempt=3)]
+    assert row_of(events).state == "lost"
+    assert row_of([*events, event("run.started", 3, attempt=4)]).state == "running"
+
+
 def test_an_end_without_an_attempt_ends_the_attempt_under_way() -> None:
     row = row_of([event("run.queued"), event("run.started", 1, attempt=3), event("run.cancelled", 2, attempt=None)])
     assert (row.state, row.attempt) == ("cancelled", 3)

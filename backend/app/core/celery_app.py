@@ -1,5 +1,7 @@
 """The Celery app: one Redis for broker, schedules and ledger; JSON only; nothing kept in a result backend.
 
+What isn't set here is as `livebeat.install` recommends it (docs/celery-settings.md).
+
 `celery -A app.core.celery_app worker|beat` from any folder finds the servers through `app.core.settings`.
 """
 
@@ -42,22 +44,10 @@ def _make() -> Celery:
         task_ignore_result=True,
         result_expires=None,  # or Celery would add its own clean-up schedule for results that nobody keeps
         worker_redirect_stdouts=False,  # a traceback on standard error stays one, not a log entry a character
-        task_acks_late=True,
-        task_reject_on_worker_lost=True,
         task_time_limit=1800,
         task_soft_time_limit=1740,
-        worker_prefetch_multiplier=1,
         worker_soft_shutdown_timeout=settings.consumer_graceful_shutdown_timeout,
         worker_enable_soft_shutdown_on_idle=False,
-        broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,
-        # Recovery doesn't wait for this: the ledger gives a lost run to another worker within seconds.
-        broker_transport_options={
-            "visibility_timeout": 7200,
-            "socket_timeout": 10,
-            "socket_connect_timeout": 5,
-            "health_check_interval": 5,
-        },
         redbeat_redis_url=settings.client_url,
         redbeat_redis_options={},
         beat_scheduler="livebeat:LiveBeatScheduler",

@@ -36,8 +36,9 @@ class Run(models.Model):
 
     `id` is the Celery task id. `schedule`, `slot`, `revision` are empty where no schedule sent it; `unique_key` is
     the key that kept a second one from starting. `state`, `attempt`, `worker`, the error and the result belong to
-    the newest event; `started_at` to the newest attempt. `seen_at` is the instant of the oldest event: never empty,
-    so rows are listed by it.
+    the newest event; `started_at` to the newest attempt. `lateness`: seconds from the slot (or the request) to the first
+    start. `progress`: the last that the task told: `done`, `total`, `note`, `attempt`, `at`. `seen_at` is the instant of the
+    oldest event: never empty, so rows are listed by it.
     """
 
     id = models.CharField(primary_key=True, max_length=64)
@@ -59,6 +60,8 @@ class Run(models.Model):
     error_class = models.CharField(max_length=255, null=True)
     error = models.CharField(max_length=ERROR_LENGTH, null=True)
     result = models.JSONField(null=True)
+    lateness = models.FloatField(null=True)
+    progress = models.JSONField(null=True)
 
     class Meta:
         verbose_name = "실행"

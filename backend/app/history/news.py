@@ -18,12 +18,14 @@ from livebeat.events import Event
 #: Bytes of a result's JSON that are kept.
 RESULT_BYTES = 16 * 1024
 _HEAD_CHARACTERS = 1000
+_NOTE_CHARACTERS = 200
 _LARGEST = 2**31 - 1
 
 _STATES = {
     "run.queued": State.QUEUED,
     "run.requeued": State.QUEUED,
     "run.started": State.RUNNING,
+    "run.progress": State.RUNNING,
     "run.retrying": State.RETRYING,
     "run.succeeded": State.SUCCEEDED,
     "run.failed": State.FAILED,
@@ -58,6 +60,8 @@ class News:
     error_class: str | None
     error: str | None
     result: Any
+    lateness: float | None
+    progress: dict[str, Any] | None
 
     @property
     def rank(self) -> int:
@@ -79,13 +83,14 @@ def news_of(event: Event) -> News | None:
     task = _text(data, "task", 255)
     if not run or not task:
         raise BadNewsError("run and task must be given")
+    attempt = _attempt(data, state)
     kind = data.get("kind", Kind.TASK)
     if kind not in Kind.values:
         raise BadNewsError(f"kind {kind!r} is unknown")
     return News(
         run=run,
         state=state,
-        attempt=_attempt(data, state),
+        attempt=attempt,
         at=event.at,
         identity={
             "task": task,
@@ -101,6 +106,8 @@ def news_of(event: Event) -> News | None:
         error_class=_text(data, "error_class", 255, cut=True),
         error=_text(data, "error", ERROR_LENGTH, cut=True),
         result=_result(data.get("result")),
+        lateness=_seconds(data.get("lateness")),
+        progress=_progress(data.get("progress"), attempt, event.at),
     )
 
 
@@ -119,12 +126,19 @@ def fold(row: Run, news: News) -> bool:
     row.seen_at = min(row.seen_at, news.at)
     if news.state == State.QUEUED:
         row.dispatched_at = min(row.dispatched_at or news.at, news.at)
+    if news.lateness is not None:
+        row.lateness = news.lateness if row.lateness is None else min(row.lateness, news.lateness)
+    row.progress = max(row.progress, news.progress, key=_progress_place)
     _move(row, news)
     if news.attempt == row.attempt and row.worker is None:
         row.worker = news.worker
     if news.state == State.RUNNING and news.attempt == row.attempt:
         row.started_at = min(row.started_at or news.at, news.at)
     return _facts(row) != before
+
+
+def _progress_place(progress: Mapping[str, Any] | None) -> tuple[int, str, float]:
+    return (progress["attempt"], progress["at"], progress["done"]) if progress else (_NO_ATTEMPT, "", 0.0)
 
 
 def _move(row: Run, news: News) -> None:
@@ -157,6 +171,21 @@ def _attempt(data: Mapping[str, Any], state: State) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _LARGEST:
         raise BadNewsError(f"attempt {value!r} must be a whole number from 0")
     return value
+
+
+def _seconds(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    return float(value) if is_number else None
+
+
+def _progress(value: Any, attempt: int, at: datetime) -> dict[str, Any] | None:
+    """What a task told of its progress, as far as it can be used: nothing else depends on it."""
+    done = _seconds(value.get("done")) if isinstance(value, dict) else None
+    if done is None:
+        return None
+    note = _storable(str(value.get("note") or ""))[:_NOTE_CHARACTERS]
+    told_at = at.astimezone(UTC).isoformat(timespec="milliseconds")
+    return {"done": done, "total": _seconds(value.get("total")), "note": note, "attempt": attempt, "at": told_at}
 
 
 def _number(data: Mapping[str, Any], name: str) -> int | None:

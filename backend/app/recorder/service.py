@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, ProgrammingError, close_
 from app.history import heartbeat
 from app.history.services import BATCH, record_events
 from app.recorder.crons import check_in
-from livebeat import clock
+from livebeat import clock, failpoints
 from livebeat.events import Event, EventReader
 from livebeat.keys import Keys
 
@@ -69,8 +69,11 @@ class Recorder:
         heartbeat.beat(self._client, self._host, "ok")
         events = self._reader.read(BATCH, BLOCK_MS)
         self._is_back("Redis", "the event stream")
-        if events and not self._record(events):
-            return
+        if events:
+            failpoints.reach("before_rows")
+            if not self._record(events):
+                return
+            failpoints.reach("after_rows")
         check_in(events)
         self._reader.ack(events)
         if clock.monotonic() >= self._next_trim:

@@ -44,6 +44,11 @@ class Ahead:
         """A schedule was changed; the next look finds it again."""
         self._items.pop(key, None)
 
+    def forget_all(self) -> None:
+        """Everything is to be built in another way; the next look finds it again."""
+        self._items.clear()
+        self._next_look = 0.0
+
     def work(self, now: datetime) -> tuple[list[Item], bool]:
         """Prepare a little of what comes; returns what has to be put right at once, and whether there is more to do."""
         if clock.monotonic() >= self._next_look:

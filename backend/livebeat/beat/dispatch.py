@@ -31,7 +31,7 @@ _LOGGED = 5
 #: Seconds that Redis' clock may lie below the newest dispatch before the script refuses.
 CLOCK_SLACK = 0.005
 
-Outcome = Literal["ok", "foreign", "clock"]
+Outcome = Literal["ok", "foreign", "clock", "plain"]
 
 
 class Dispatcher:
@@ -58,6 +58,8 @@ class Dispatcher:
                 outcome, self.detail = self._round(talk, due, now, done)
         except NoScriptError:  # nothing was done; at the next look the script is there again
             return "ok", len(due)
+        if outcome == "plain":
+            outcome = self._build_anew()
         self._report(outcome)
         if done:
             told = "; ".join(item.log for item in done[:_LOGGED])
@@ -70,7 +72,8 @@ class Dispatcher:
         if repairs:
             with suppress(NoScriptError), self._link.talk("dispatch") as talk:
                 self._say(talk, repairs)
-                self._hear(talk, repairs, [])
+                if self._hear(talk, repairs, [])[0] == "plain":
+                    self._build_anew()
         return more
 
     def forget(self, name: str) -> None:
@@ -124,10 +127,11 @@ class Dispatcher:
         keys = self._link.keys
         ledgered = "1" if self.preparation.ledgered else ""
         arguments: list[Any] = [TOKEN_PREFIX, CLOCK_SLACK, HARD_CAP, FIRST_CHECK, keys.run("")]
-        arguments += [self._link.broker_db, ledgered, keys.redbeat_prefix]
+        arguments += [self._link.broker_db, ledgered, keys.redbeat_prefix, self.preparation.plain.text]
         for item in batch:
             arguments.extend(item.arguments)
-        talk.say([keys.schedule, keys.lock, keys.ledger, keys.events, keys.mark, keys.dead, keys.running], arguments)
+        places = [keys.schedule, keys.lock, keys.ledger, keys.events, keys.mark, keys.dead, keys.running, keys.plain]
+        talk.say(places, arguments)
 
     def _hear(self, talk: Talk, batch: list[Item], done: list[Item]) -> tuple[Outcome, str]:
         outcome, *results = talk.hear()
@@ -139,6 +143,12 @@ class Dispatcher:
             elif result == -1:
                 self.preparation.set_aside(item.read, f"{item.queue!r} is a Redis key that is no queue")
         return "ok", ""
+
+    def _build_anew(self) -> Outcome:
+        """Other queues have plain workers than those that everything was built for; nothing of it was dispatched."""
+        self.preparation.plain.read()
+        self._ahead.forget_all()
+        return "ok"
 
     def _report(self, outcome: Outcome) -> None:
         """One line when dispatch stops being possible, one when it is again."""

@@ -8,12 +8,12 @@ import os
 import socket
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, cast
 
 from livebeat import clock
 from livebeat.beat.leader import Role
 from livebeat.connection import Link
+from livebeat.delivery.workers import own_version
 from livebeat.keys import TOKEN_PREFIX
 
 #: Seconds between two heartbeats of a beat; a change of what it says is told at once.
@@ -29,12 +29,14 @@ class Facts:
     """What a beat knows of its own work.
 
     `holds`: why it dispatches nothing ('' while it may). `unledgered`: why its messages don't go through the ledger
-    ('' where they do). `uncached`: reasons why messages are built one by one. `tick_seconds`: what the last tick
-    took, its sleep not counted. `lag_seconds`: how late the oldest slot of the last dispatch was.
+    ('' where they do). `unchecked`: why the last check of who consumes the queues failed ('' where it didn't).
+    `uncached`: reasons why messages are built one by one. `tick_seconds`: what the last tick took, its sleep not
+    counted. `lag_seconds`: how late the oldest slot of the last dispatch was.
     """
 
     holds: str = ""
     unledgered: str = ""
+    unchecked: str = ""
     uncached: tuple[str, ...] = ()
     tick_seconds: float = 0.0
     lag_seconds: float = 0.0
@@ -58,7 +60,7 @@ class Heartbeat:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._host, self._pid, self._version = socket.gethostname(), os.getpid(), _version()
+        self._host, self._pid, self._version = socket.gethostname(), os.getpid(), own_version()
         self._ticks = 0
         self._beat = ""
         self._said: tuple[Any, ...] = ()
@@ -110,13 +112,6 @@ def newest(link: Link, host: str | None = None) -> tuple[Beat, float] | None:
     """
     found = next((beat for beat in beats(link) if host in {None, beat.host}), None)
     return (found, max((link.now() - found.at).total_seconds(), 0.0)) if found else None
-
-
-def _version() -> str:
-    try:
-        return version("livebeat")
-    except PackageNotFoundError:  # a copy that was never installed
-        return ""
 
 
 def _read(text: str) -> Beat | None:

@@ -19,6 +19,7 @@ from livebeat.beat.template import Templates
 from livebeat.cadence import adopted, resumed
 from livebeat.connection import Link, as_stored
 from livebeat.delivery import Run, admit
+from livebeat.delivery.consumers import PlainQueues
 from livebeat.delivery.installation import installed
 from livebeat.entry import OUT_OF_RANGE, Raw, StoredSchedule, advanced, decode, encode_meta, encode_ours
 from livebeat.events import HARD_CAP, encode
@@ -67,7 +68,10 @@ class Preparation:
     def __init__(self, link: Link, store: ScheduleStore) -> None:
         self._link, self._store = link, store
         self.ledgered = installed(link.app)
+        #: The queues whose messages don't go through the ledger, although the app's others do.
+        self.plain = PlainQueues(link)
         self.templates = Templates(link.app, ledgered=self.ledgered)
+        self._unledgered = Templates(link.app, ledgered=False)
 
     def read(self, members: Iterable[tuple[str, float]]) -> list[Read]:
         """The entries behind index members; those that can't be read are set aside."""
@@ -180,10 +184,12 @@ class Preparation:
             kind="schedule",
         )
         message = self.templates.message(spec, run, now)
+        if unledgered := self.plain.holds(message.queue):
+            message = self._unledgered.message(spec, run, now)
         expires = spec.options.get("expires")
         expires_at = f"{clock.to_epoch(now) + expires:.3f}" if isinstance(expires, int | float) else ""
         facts = encode(run.facts(queue=message.queue, attempt=0))
-        rare = _rare(events, more=message.more_json, expires_at=expires_at)
+        rare = _rare(events, more=message.more_json, expires_at=expires_at, unledgered=unledgered)
         arguments = (*entry, run.run, message.queue, message.text, facts, rare)
         return Item(read, arguments, until, f"{read.name} ({spec.task}) for {run.slot} as {run.run}")
 
@@ -192,7 +198,7 @@ def _entry(read: Read, meta: str, ours: str, score: float) -> tuple[str, ...]:
     return (read.key, repr(read.score), read.raw.definition, read.raw.livebeat, meta, ours, repr(score))
 
 
-def _rare(events: list[tuple[str, str]], **more: str) -> str:
+def _rare(events: list[tuple[str, str]], **more: str | bool) -> str:
     rare = {"events": events, **more}
     return encode({name: value for name, value in rare.items() if value}) if any(rare.values()) else ""
 

@@ -57,6 +57,7 @@ class LiveBeatScheduler(Scheduler):
         self._clock = ClockWatch(self._link)
         self._seeding = self._seed_of(app)
         self._next_duty = 0.0
+        self._relaying = False
         self._away = False
         self._verified = False
         super().__init__(app, **kwargs)
@@ -83,7 +84,7 @@ class LiveBeatScheduler(Scheduler):
             if self._lock.keep() != role:
                 self._role_changed(role)
             busy = self._dispatch()
-            self._duties()
+            busy |= self._duties()
             self._heartbeat.beat(self._lock.role, self._lock.token, self._facts(started))
             if self._away:
                 logger.info("Redis answers again.")
@@ -128,14 +129,19 @@ class LiveBeatScheduler(Scheduler):
             return False
         return count > 0 or (leading and self._dispatcher.prepare(now))
 
-    def _duties(self) -> None:
-        """What only the leader does, about once a second: the relay, and the seed file."""
-        if self._lock.role != "leader" or self._clock.held or clock.monotonic() < self._next_duty:
-            return
-        self._next_duty = clock.monotonic() + _DUTY_PERIOD
-        self._relay.run_once()
-        if self._seeding is not None:
-            self._seeding.apply_if_changed()
+    def _duties(self) -> bool:
+        """What only the leader does, about once a second: the relay, and the seed file. Whether there is more to do."""
+        leading = self._lock.role == "leader"
+        self._relay.consumers.watch(self._lock.token if leading and installed(self.app) else None)
+        is_time = clock.monotonic() >= self._next_duty
+        if not leading or self._clock.held or not (is_time or self._relaying):
+            return False
+        self._relaying = self._relay.run_once()
+        if is_time:
+            self._next_duty = clock.monotonic() + _DUTY_PERIOD
+            if self._seeding is not None:
+                self._seeding.apply_if_changed()
+        return self._relaying
 
     def _facts(self, started: float) -> Facts:
         """What this beat says of its work; `started`: when the tick did, on the monotonic clock."""
@@ -144,6 +150,7 @@ class LiveBeatScheduler(Scheduler):
             uncached=tuple(f"{task}: {why}" for task, why in self._dispatcher.preparation.templates.slow.items()),
             lag_seconds=round(self._dispatcher.lag, 6),
             unledgered="" if installed(self.app) else "livebeat.install(app) was not called",
+            unchecked=self._relay.consumers.problem,
             tick_seconds=round(clock.monotonic() - started, 6),
         )
 

@@ -29,7 +29,11 @@ class Wake:
         """Subscribe, if that isn't done; from then on no change is missed."""
         if self._channel is None:
             self._channel = self._link.client.pubsub(ignore_subscribe_messages=True)
-            self._channel.subscribe(self._link.keys.wake)
+            try:
+                self._channel.subscribe(self._link.keys.wake)
+            except redis.RedisError:
+                self.close()  # else it would never be subscribed, and hear nothing
+                raise
 
     def wait(self, seconds: float) -> list[str]:
         """Sleep up to `seconds`; returns the names of schedules changed meanwhile (woken by the first)."""

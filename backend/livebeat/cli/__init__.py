@@ -1,6 +1,6 @@
 """`livebeat`, or `python -m livebeat`: look at the engine and at its Redis, and bring schedules in.
 
-`status`, `alive` and `doctor` only read.
+`status`, `alive` and `doctor` only read, and so does `dead` unless it is told what to retry or drop.
 
 Exit status: 0 all is well, or done; 1 the file, the app or its Redis can't be used (nothing was changed unless the
 message says otherwise), or `alive` found no living beat; 2 wrong usage; 3 something needs a look. `doctor` has its own:
@@ -17,7 +17,7 @@ import redis
 from celery import Celery
 from celery.app.utils import find_app
 
-from livebeat.cli import alive, audit, importing, status
+from livebeat.cli import alive, audit, dead, importing, status
 from livebeat.cli.output import FAILED
 from livebeat.errors import Language, LivebeatError
 
@@ -39,6 +39,7 @@ _COMMANDS: dict[str, Callable[[Celery, Any, Language], int]] = {
     "status": status.run,
     "alive": alive.run,
     "doctor": audit.run,
+    "dead": dead.run,
     "import-beat": importing.run,
     "import-file": importing.run,
 }
@@ -50,7 +51,12 @@ def parser() -> argparse.ArgumentParser:
         prog="livebeat", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    parsers = [status.add_parser(commands), alive.add_parser(commands), audit.add_parser(commands)]
+    parsers = [
+        status.add_parser(commands),
+        alive.add_parser(commands),
+        audit.add_parser(commands),
+        dead.add_parser(commands),
+    ]
     for command in (*parsers, *importing.add_parsers(commands)):
         command.add_argument("-A", "--app", required=True, help="the Celery app, as for celery -A")
         command.add_argument("--lang", choices=("ko", "en"), help="language; without it the locale's")

@@ -13,6 +13,8 @@ from livebeat import clock
 from livebeat.beat.dispatch import CLOCK_SLACK
 from livebeat.beat.heartbeat import SILENCE, Beat, beats
 from livebeat.connection import Link, link
+from livebeat.delivery.consumers import own_queues, plain_workers
+from livebeat.delivery.workers import Worker, workers
 from livebeat.doctor import Read, examine, pages
 from livebeat.errors import LivebeatError
 from livebeat.keys import TOKEN_PREFIX
@@ -23,7 +25,8 @@ OVERDUE = 1.0
 
 @dataclass(kw_only=True)
 class State:
-    """`paused` counts pauses without an end; `set_aside` is by name. `unreadable`: keys that hold what they must not."""
+    """`paused` counts pauses without an end; `set_aside` is by name. `workers`: the installed ones; `plain`: the others
+    on this app's queues. `unreadable`: keys that hold what they must not."""
 
     now: datetime
     holder: str | None = None
@@ -37,6 +40,9 @@ class State:
     overdue: int = 0
     oldest: tuple[datetime, str] | None = None
     ledger: int = 0
+    given_up: int = 0
+    workers: list[Worker] = field(default_factory=list)
+    plain: dict[str, list[str]] = field(default_factory=dict)
     events: int = 0
     mark: datetime | None = None
     unreadable: dict[str, str] = field(default_factory=dict)
@@ -60,9 +66,9 @@ class State:
     def is_well(self) -> bool:
         """Whether nobody needs to look."""
         leading = self.leading
-        if leading is None or self.is_silent(leading) or leading.holds:
+        if leading is None or self.is_silent(leading) or leading.holds or leading.unchecked:
             return False
-        return not (self.clock_held or self.overdue or self.set_aside or self.unreadable)
+        return not (self.clock_held or self.overdue or self.set_aside or self.given_up or self.plain or self.unreadable)
 
     def age(self, beat: Beat) -> float:
         """Seconds since a beat's last sign of life."""
@@ -105,6 +111,11 @@ def read_state(app: Celery) -> State:
     state.beats = ask(keys.beats, lambda: beats(of), [])
     ask(keys.schedule, scores)
     state.ledger = ask(keys.ledger, lambda: client.zcard(keys.ledger), 0)
+    state.given_up = ask(keys.dead_messages, lambda: client.hlen(keys.dead_messages), 0)
+    state.workers = ask(keys.workers, lambda: workers(of), [])
+    own = own_queues(of, state.workers)
+    plain = ask(keys.plain, lambda: plain_workers(of), {})
+    state.plain = {queue: names for queue, names in plain.items() if queue in own}
     state.events = ask(keys.events, lambda: client.xlen(keys.events), 0)
     mark = ask(keys.mark, lambda: float(cast("str", client.get(keys.mark) or 0)), 0.0)
     state.mark = clock.from_epoch(mark) if mark else None

@@ -29,7 +29,14 @@ _WORDS: dict[Language, dict[str, str]] = {
         "next": "next due: {at} {name}",
         "overdue": "OVERDUE: {count}, the oldest since {at} {name}",
         "ledger": "ledger: {ledger} unfinished runs",
+        "given_up": "GIVEN UP: {count} runs and messages. See them, and why, with livebeat dead.",
         "unledgered": "ledger: off ({reason})",
+        "plain": "PLAIN WORKERS on queue '{queue}': {workers}. They don't call livebeat.install(app): until they are gone, "
+        "messages of this queue don't go through the ledger, and none is pushed again; a run that is lost with its worker "
+        "is not repeated. Stop them, or start them with the app that calls it.",
+        "unchecked": "CONSUMERS NOT CHECKED: the leader can't ask the workers which queues they consume ({error}). Until it "
+        "can, messages that nobody claims are not pushed again.",
+        "workers": "workers: {count} with livebeat.install",
         "uncached": "slow path: messages are built one by one ({reason})",
         "events": "event stream: {events} entries",
         "mark": "clock: newest dispatch {at}",
@@ -53,7 +60,14 @@ _WORDS: dict[Language, dict[str, str]] = {
         "next": "다음 실행: {at} {name}",
         "overdue": "지연: {count}개, 가장 오래된 것 {at} {name}",
         "ledger": "원장: 끝나지 않은 실행 {ledger}개",
+        "given_up": "포기한 실행과 메시지: {count}개. livebeat dead로 이유를 확인하세요.",
         "unledgered": "원장: 사용 안 함 ({reason})",
+        "plain": "일반 Worker: 큐 '{queue}'를 {workers}이(가) 처리하고 있습니다. livebeat.install(app)을 호출하지 않으므로 사라질 "
+        "때까지 이 큐의 메시지는 원장을 거치지 않고 다시 전송되지 않습니다. Worker와 함께 유실된 실행은 반복되지 않습니다. "
+        "종료하거나 livebeat.install을 호출하는 앱으로 다시 시작하세요.",
+        "unchecked": "Worker 확인 실패: 리더가 Worker에게 처리 중인 큐를 물을 수 없습니다 ({error}). 그동안 아무도 가져가지 않은 "
+        "메시지는 다시 전송되지 않습니다.",
+        "workers": "Worker: livebeat.install 적용 {count}개",
         "uncached": "느린 경로: 메시지를 하나씩 만듭니다 ({reason})",
         "events": "이벤트 스트림: {events}건",
         "mark": "시계: 마지막 실행 {at}",
@@ -72,7 +86,7 @@ def add_parser(commands: Any) -> Any:
         "status",
         help="who leads, what waits, what is set aside and why",
         description="Exit status 0 all is well, 3 something needs a look (no leader, a foreign one, dispatch held, "
-        "schedules overdue or set aside), 1 Redis or the app can't be used.",
+        "schedules overdue or set aside, runs given up, workers without livebeat.install), 1 Redis or the app can't be used.",
     )
     command.add_argument("--json", action="store_true", help="for programs")
     return command
@@ -97,11 +111,8 @@ def _as_text(state: State, zone_: tzinfo, words: dict[str, str], language: Langu
     if state.overdue and state.oldest:
         oldest, name = state.oldest
         yield words["overdue"].format(count=state.overdue, at=_at(oldest, zone_), name=plain(name))
+    yield from _delivery_lines(state, words)
     facts = state.leading
-    if facts is not None and facts.unledgered:
-        yield words["unledgered"].format(reason=facts.unledgered)
-    else:
-        yield words["ledger"].format(ledger=state.ledger)
     if facts is not None and facts.uncached:
         yield words["uncached"].format(reason="; ".join(facts.uncached))
     yield words["events"].format(events=state.events)
@@ -114,6 +125,21 @@ def _as_text(state: State, zone_: tzinfo, words: dict[str, str], language: Langu
         yield words["more"].format(count=len(state.set_aside) - SHOWN)
     for key, error in state.unreadable.items():
         yield words["unreadable"].format(key=key, error=plain(error))
+
+
+def _delivery_lines(state: State, words: dict[str, str]) -> Iterable[str]:
+    facts = state.leading
+    if facts is not None and facts.unledgered:
+        yield words["unledgered"].format(reason=facts.unledgered)
+    else:
+        yield words["ledger"].format(ledger=state.ledger)
+    if state.given_up:
+        yield words["given_up"].format(count=state.given_up)
+    yield words["workers"].format(count=len(state.workers))
+    for queue, names in sorted(state.plain.items()):
+        yield words["plain"].format(queue=plain(queue), workers=plain(", ".join(names)))
+    if facts is not None and facts.unchecked:
+        yield words["unchecked"].format(error=plain(facts.unchecked))
 
 
 def _beat_lines(state: State, words: dict[str, str]) -> Iterable[str]:
@@ -159,6 +185,9 @@ def _as_json(state: State) -> str:
         "next_due": _slot(state.next_due),
         "overdue": {"count": state.overdue, "oldest": _slot(state.oldest) if state.overdue else None},
         "ledger": state.ledger,
+        "given_up": state.given_up,
+        "workers": [{**vars(worker), "received": len(worker.received)} for worker in state.workers],
+        "plain": state.plain,
         "events": state.events,
         "mark": state.mark,
         "unreadable": state.unreadable,

@@ -4,7 +4,7 @@ A message that carries a run id has an entry in the ledger until its run has end
 pushed again with the same id; what comes twice is claimed once.
 """
 
-from livebeat.delivery.execution import current_slot
+from livebeat.delivery.execution import current_run, current_slot, progress
 from livebeat.delivery.installation import Allows, admit, install
 from livebeat.delivery.ledger import Children, Ledger, LedgerEntry, Run, Sent, children, run_state, send
 from livebeat.delivery.relay import Relay
@@ -19,8 +19,10 @@ __all__ = [
     "Sent",
     "admit",
     "children",
+    "current_run",
     "current_slot",
     "install",
+    "progress",
     "run_state",
     "send",
 ]

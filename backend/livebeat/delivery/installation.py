@@ -1,24 +1,18 @@
-"""`livebeat.install(app)`: puts delivery around every task of the app's workers, and says what may be scheduled.
+"""`livebeat.install(app)`: puts delivery around every task of the app's workers, and says what may be scheduled."""
 
-Each registered task's `__call__` is wrapped when the worker starts: a raising `task_prerun` would not stop a task,
-and an app-wide `task_cls` would miss tasks with a base class of their own.
-"""
-
-import os
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from celery import Celery, current_app
-from celery import Task as CeleryTask
 from celery.app import trace  # by its module: monitoring tools put their own build_tracer there
 from celery.signals import worker_init, worker_process_init
 
 from livebeat.connection import link
-from livebeat.delivery.execution import Execution, executing
-from livebeat.delivery.lease import Leases
-from livebeat.delivery.ledger import Ledger
+from livebeat.delivery.settings import recommend
 from livebeat.delivery.shutdown import end_when_idle
+from livebeat.delivery.supervision import supervise
+from livebeat.delivery.workers import announce
+from livebeat.delivery.wrapping import wrap
 from livebeat.errors import SpecError
 from livebeat.keys import Keys
 from livebeat.message import RUN_HEADER
@@ -29,13 +23,10 @@ Allows = Callable[[ScheduleSpec], None]
 
 _INSTALLED = "_livebeat_installed"
 _ALLOWS = "_livebeat_allows"
-_WRAPPED = "_livebeat_wrapped"
 #: Options by which a message, or its result, finds its Redis list.
 _ADDRESSES = ("queue", "routing_key", "exchange", "reply_to")
 #: Headers by which a worker knows which run of which task a message is.
 _OWN_HEADERS = frozenset({"id", "task", RUN_HEADER})
-_leases: dict[int, Leases] = {}
-_making = threading.Lock()
 
 
 def install(app: Celery, allows: Allows | None = None) -> None:
@@ -52,18 +43,21 @@ def install(app: Celery, allows: Allows | None = None) -> None:
         return
     setattr(app, _INSTALLED, True)
     setattr(app, _ALLOWS, allows)
+    recommend(app)
 
     def prepare_worker(sender: Any = None, **_: Any) -> None:
         for task in app.tasks.values():
-            _wrap(app, task)
+            wrap(app, task)
+        supervise(link(app))
         if sender is not None:
             end_when_idle(link(app), sender)
+            announce(link(app), sender)
 
     def prepare_child(sender: Any = None, **_: Any) -> None:
         """A forked child has the wrapped tasks already; a spawned one runs a copy of the app, traced unwrapped."""
         running = current_app._get_current_object()
         for task in running.tasks.values():
-            if _wrap(app, task):
+            if wrap(app, task):
                 task.__trace__ = trace.build_tracer(task.name, task, running.loader, sender, app=running)
 
     worker_init.connect(prepare_worker, weak=False, dispatch_uid=f"livebeat-{id(app)}")
@@ -117,51 +111,3 @@ def _check_addresses(options: Mapping[str, Any], keys: Keys) -> None:
                 f"{option} {name!r}: 큐 이름이 아닙니다. 스케줄러나 브로커가 쓰는 Redis 키에 메시지가 쌓이게 됩니다. "
                 "앱의 큐 이름을 적으세요",
             )
-
-
-def _process_leases(app: Celery) -> Leases:
-    """This process's leases; made anew after a fork."""
-    leases = _leases.get(id(app))
-    if leases is None or leases.pid != os.getpid():
-        with _making:
-            leases = _leases.get(id(app))
-            if leases is None or leases.pid != os.getpid():
-                leases = _leases[id(app)] = Leases(Ledger(link(app)))
-    return leases
-
-
-def _wrap(app: Celery, task: Any) -> bool:
-    """Wrap a task once; returns whether it wasn't yet."""
-    cls = type(task)
-    if _WRAPPED in cls.__dict__:
-        return False
-    own_call = cls.__call__
-    own_signature = cls.signature_from_request
-    has_own_call = own_call is not CeleryTask.__call__
-
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        request = self.request
-        if request.called_directly or request.is_eager:
-            return own_call(self, *args, **kwargs)
-        if executing() == request.id:  # the task calls itself
-            return self.run(*args, **kwargs)
-        body = (lambda: own_call(self, *args, **kwargs)) if has_own_call else (lambda: self.run(*args, **kwargs))
-        return Execution(link(app), _process_leases(app), self)(body)
-
-    def signature_from_request(self: Any, request: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """`Task.retry` publishes what it gets from here; a run in the ledger is released instead."""
-        signature = own_signature(self, request, *args, **kwargs)
-        request = self.request if request is None else request
-        if request.get(RUN_HEADER) and not request.called_directly:
-            signature = signature.clone()
-            signature.apply_async = _not_now
-        return signature
-
-    cls.__call__ = call
-    cls.signature_from_request = signature_from_request
-    setattr(cls, _WRAPPED, True)
-    return True
-
-
-def _not_now(*_: Any, **__: Any) -> None:
-    """In the place of a publish: `Execution` releases the run once `Retry` has left the task."""

@@ -1,7 +1,8 @@
 """Renews the leases of the runs that this process executes, from a thread of its own.
 
-The thread starts with the first claim, so after any fork. A process that is stopped, or whose interpreter lock is
-held for longer than a lease, stops renewing: the run is then given to another, and its own finish is refused.
+The thread and its connection start with the first claim, so after any fork. A process that is stopped, or whose
+interpreter lock is held for longer than a lease, stops renewing: the run is then given to another, and its own finish
+is refused.
 """
 
 import logging
@@ -13,23 +14,33 @@ from itertools import count
 
 import redis
 
+from livebeat.connection import Link
 from livebeat.delivery.ledger import LEASE, Ledger
 
 logger = logging.getLogger(__name__)
+
+_PERIOD = LEASE / 4
+#: Seconds for a reply, and before the next try where there was none: three tries fit into a lease that was just renewed.
+_REPLY_TIMEOUT = 1.5
+_RETRY = 0.5
+
+
+def owner_prefix(pid: int) -> str:
+    """What the owners of all runs that a process of this host executes begin with."""
+    return f"{socket.gethostname()}:{pid}:"
 
 
 class Leases:
     """The leases of one process."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, link: Link) -> None:
+        self._link = link
         self._held: dict[str, str] = {}
         self._executions = count(1)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._stop = threading.Event()
         self.pid = os.getpid()
-        self._process = f"{socket.gethostname()}:{self.pid}:{uuid.uuid4().hex[:12]}"
+        self._process = f"{owner_prefix(self.pid)}{uuid.uuid4().hex[:12]}"
 
     def owner(self) -> str:
         """A name for one more execution: two copies of a message in one process are two."""
@@ -44,21 +55,33 @@ class Leases:
                 self._thread.start()
 
     def drop(self, run_id: str) -> None:
-        """The run has ended here."""
+        """This process renews it no longer."""
         with self._lock:
             self._held.pop(run_id, None)
 
     def _renew(self) -> None:
-        while not self._stop.wait(LEASE / 3):
+        ledger, pause, waits = Ledger(self._link.with_timeout(_REPLY_TIMEOUT)), _PERIOD, threading.Event()
+        while not waits.wait(pause):
             with self._lock:
                 held = dict(self._held)
+            pause = _PERIOD
             if not held:
                 continue
             try:
-                lost = self._ledger.renew(held)
+                lost = ledger.renew(held)
             except redis.RedisError as error:
                 logger.warning("Leases of %d run(s) could not be renewed, trying again: %s", len(held), error)
+                pause = _RETRY
                 continue
-            for run_id in set(lost) & self._held.keys():
-                logger.warning("Run %s lost its lease; another worker may execute it again.", run_id)
-                self.drop(run_id)
+            for run_id in lost:
+                self._forget(run_id, held[run_id])
+
+    def _forget(self, run_id: str, owner: str) -> None:
+        """Tell once that a run was given to another; not of one that has ended here since we asked."""
+        with self._lock:
+            if self._held.get(run_id) != owner:
+                return
+            del self._held[run_id]
+        logger.warning(
+            "Run %s lost its lease: another worker may execute it, and how it ends here won't count.", run_id
+        )

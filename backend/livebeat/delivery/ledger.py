@@ -1,15 +1,21 @@
 """The ledger of unfinished messages: typed wrappers, one a script. Safe to repeat after a lost reply."""
 
 import json
+import logging
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from typing import Any, Literal, cast
 
+import redis
 from celery import Celery, current_app
 
 from livebeat.connection import Link, link
-from livebeat.events import HARD_CAP, encode
+from livebeat.delivery.consumers import known_plain
+from livebeat.errors import ConfigurationError
+from livebeat.events import HARD_CAP, emit, encode
 from livebeat.message import (
     KIND_HEADER,
     REVISION_HEADER,
@@ -17,15 +23,18 @@ from livebeat.message import (
     SLOT_HEADER,
     Message,
     build,
-    retagged,
-    retagged_more,
+    copied,
+    copied_more,
 )
+
+logger = logging.getLogger(__name__)
 
 #: Seconds that a claim stands without being renewed.
 LEASE = 10
+#: Executions of a run that may be lost: with the last of them it is.
+MAX_ATTEMPTS = 3
 #: Seconds after which an unclaimed message is looked at again; doubles with each push.
 FIRST_CHECK = 30
-MAX_ATTEMPTS = 3
 
 Claim = Literal["claimed", "held", "gone"]
 
@@ -42,6 +51,35 @@ class Run:
     kind: str = "task"
     parent: str | None = None
 
+    @property
+    def slot_seconds(self) -> float | str:
+        """Its slot as the scripts take it; '' where it has none."""
+        return datetime.fromisoformat(self.slot).timestamp() if self.slot else ""
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        """What a message of this run says of it, beside its id."""
+        given = {
+            SCHEDULE_HEADER: self.schedule,
+            SLOT_HEADER: self.slot,
+            REVISION_HEADER: self.revision,
+            KIND_HEADER: self.kind,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+    @classmethod
+    def of(cls, run_id: str, task: str, headers: Any, parent: str | None = None) -> "Run":
+        """The run that a message is, or a task's request (both have `get`)."""
+        return cls(
+            run=run_id,
+            task=task,
+            schedule=headers.get(SCHEDULE_HEADER),
+            slot=headers.get(SLOT_HEADER),
+            revision=headers.get(REVISION_HEADER),
+            kind=headers.get(KIND_HEADER) or "task",
+            parent=parent,
+        )
+
     def facts(self, **more: Any) -> dict[str, Any]:
         """The data of an event about this run."""
         return {**self.__dict__, **more}
@@ -57,11 +95,12 @@ class Sent:
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """What the ledger holds of an unfinished run. Instants are seconds."""
+    """What the ledger holds of an unfinished run. Instants are seconds; `pushes` counts those since the last claim."""
 
     run: Run
     state: str
     attempt: int
+    losses: int
     pushes: int
     lease_until: str
     owner: str
@@ -72,22 +111,20 @@ class LedgerEntry:
     unique: str
     expires_at: float | None
 
+    @property
+    def is_used_up(self) -> bool:
+        """Whether one more lost execution is one too many."""
+        return self.losses + 1 >= MAX_ATTEMPTS
+
     @classmethod
     def of(cls, run_id: str, fields: Mapping[str, str]) -> "LedgerEntry":
         """The entry of a hash; a run that was only pushed, once, has no field for what that implies."""
         headers = json.loads(fields["text"])["headers"]
         return cls(
-            run=Run(
-                run=run_id,
-                task=headers["task"],
-                schedule=headers.get(SCHEDULE_HEADER),
-                slot=headers.get(SLOT_HEADER),
-                revision=headers.get(REVISION_HEADER),
-                kind=headers.get(KIND_HEADER, "task"),
-                parent=fields.get("parent"),
-            ),
+            run=Run.of(run_id, headers["task"], headers, fields.get("parent")),
             state=fields["state"],
             attempt=int(fields.get("attempt", 0)),
+            losses=int(fields.get("losses", 0)),
             pushes=int(fields.get("pushes", 1)),
             lease_until=fields.get("lease_until", "0"),
             owner=fields.get("owner", ""),
@@ -108,7 +145,7 @@ class Ledger:
 
     def accept(
         self,
-        message: Message,
+        make: Callable[..., Message],
         run: Run,
         *,
         unique: str = "",
@@ -119,21 +156,51 @@ class Ledger:
     ) -> str:
         """Enter and push a message; returns the id of the run under way: this one, or the holder of `unique`.
 
-        `after`: it is pushed when that run and its children have ended. Not `ledgered`: it is pushed, with its event,
-        and not entered. `facts`: what else the event is to say.
+        `make(ledgered=…)` builds it: where a plain worker consumes its queue, it isn't entered. `after`: it is pushed when
+        that run and its children have ended. Not `ledgered`: it is pushed, with its event, and not entered. `facts`: what
+        else the event is to say.
+
+        Raises:
+            ConfigurationError: a plain worker consumes its queue, and only the ledger can keep what is asked for.
         """
+        plain = known_plain(self._link)
+        while True:
+            message, entered = make(ledgered=ledgered), ledgered
+            if ledgered and plain.holds(message.queue):
+                plain.read()
+            if ledgered and plain.holds(message.queue):
+                _refuse_without_ledger(message.queue, unique, after, run.parent)
+                message, entered = make(ledgered=False), False
+            data = encode(run.facts(queue=message.queue, attempt=0, unique=unique or None, **facts))
+            answer = self._accept(message, run, data, unique, after, expires_at, plain.text, entered=entered)
+            if answer:
+                return answer
+            plain.read()
+
+    def _accept(
+        self,
+        message: Message,
+        run: Run,
+        data: str,
+        unique: str,
+        after: str,
+        expires_at: float | None,
+        plain: str,
+        *,
+        entered: bool,
+    ) -> str:
+        """'' where other queues than `plain` have plain workers now."""
         keys, db = self._link.keys, self._link.broker_db
-        data = encode(run.facts(queue=message.queue, attempt=0, unique=unique or None, **facts))
-        first_check = FIRST_CHECK if ledgered else ""
+        first_check = FIRST_CHECK if entered else ""
         expiry = "" if expires_at is None else f"{expires_at:.3f}"
         pushed = [message.queue, message.text, message.more_json]
-        entered = [run.schedule or "", expiry, run.parent or "", keys.children(""), after]
+        told = [data, run.schedule or "", expiry, run.parent or "", keys.children(""), after, plain]
         return cast(
             "str",
             self._link.script(
                 "accept",
-                [keys.run(run.run), keys.ledger, keys.events, keys.unique, keys.running],
-                [run.run, unique, keys.run(""), first_check, HARD_CAP, db, *pushed, data, *entered],
+                [keys.run(run.run), keys.ledger, keys.events, keys.unique, keys.running, keys.plain],
+                [run.run, unique, keys.run(""), first_check, HARD_CAP, db, *pushed, *told],
             ),
         )
 
@@ -143,7 +210,7 @@ class Ledger:
         outcome, attempt = self._link.script(
             "claim",
             [keys.run(run.run), keys.ledger, keys.events],
-            [run.run, owner, LEASE, encode(run.facts(worker=worker)), HARD_CAP],
+            [run.run, owner, LEASE, encode(run.facts(worker=worker)), HARD_CAP, run.slot_seconds, MAX_ATTEMPTS],
         )
         return cast("Claim", outcome), int(attempt)
 
@@ -156,16 +223,25 @@ class Ledger:
         )
 
     def release(
-        self, run: Run, owner: str, attempt: int, *, after: float, message: Message | None = None, **facts: Any
+        self,
+        run: Run,
+        owner: str,
+        attempt: int,
+        *,
+        after: float,
+        message: Message | None = None,
+        lost: bool = False,
+        **facts: Any,
     ) -> bool:
         """Give a run back; after `after` seconds its message, or this new one, is pushed again.
 
+        `owner` is '' where nobody has claimed it. `lost`: the execution counts against `MAX_ATTEMPTS` (see `lose`).
         False where it is no longer this owner's.
         """
         keys = self._link.keys
         data = encode(run.facts(attempt=attempt, **facts))
         pushed = [message.queue, message.text, message.more_json] if message else ["", "", ""]
-        arguments = [run.run, owner, attempt, after, data, HARD_CAP, *pushed]
+        arguments = [run.run, owner, attempt, after, data, HARD_CAP, *pushed, "1" if lost else ""]
         return bool(self._link.script("release", [keys.run(run.run), keys.ledger, keys.events], arguments))
 
     def finish(self, run: Run, owner: str, attempt: int, event: str, **facts: Any) -> bool:
@@ -176,19 +252,45 @@ class Ledger:
         """End a run that nobody will finish, if its entry still is what was read. For the relay."""
         return self._end(entry.run, "guard", f"{entry.state}:{entry.pushes}", entry.attempt, event, facts)
 
-    def push_again(self, entry: LedgerEntry, *, next_check: float) -> bool:
-        """Push a run's message again, if its entry still is what was read. For the relay."""
+    def end(self, entry: LedgerEntry, event: str, **facts: Any) -> bool:
+        """End a run as it was read, whoever has claimed it."""
+        if entry.state == "running":
+            return self.finish(entry.run, entry.owner, entry.attempt, event, **facts)
+        return self.conclude(entry, event, **facts)
+
+    def lose(self, entry: LedgerEntry, *, after: float, error: str, **facts: Any) -> bool:
+        """Give back a run whose execution was lost, or impossible; for the `MAX_ATTEMPTS`th time it ends as `lost`."""
+        if entry.is_used_up:
+            return self.end(entry, "run.lost", error=f"{error} (lost {entry.losses + 1} times)", **facts)
+        facts["error"] = error
+        return self.release(entry.run, entry.owner, entry.attempt, after=after, lost=True, **facts)
+
+    def push_again(self, entry: LedgerEntry, *, now: float, next_check: float, plain: str) -> bool:
+        """Push a run's message again, if its entry still is what was read. For the relay.
+
+        `now`: Redis' time, for the copy; `plain`: the queues of plain workers as read (see `PlainQueues`).
+        """
         keys, run = self._link.keys, entry.run
-        data = encode(run.facts(attempt=entry.attempt, pushes=entry.pushes + 1))
+        pushes = entry.pushes + 1 if entry.state == "queued" else 1
+        data = encode(run.facts(attempt=entry.attempt, pushes=pushes))
         read = [entry.state, entry.attempt, entry.pushes, entry.lease_until]
-        pushed = [entry.queue, retagged(entry.text), retagged_more(entry.more)]
+        pushed = [entry.queue, copied(entry.text, now), copied_more(entry.more, now)]
         return bool(
             self._link.script(
                 "push_again",
-                [keys.run(run.run), keys.ledger, keys.events],
-                [run.run, *read, next_check, data, HARD_CAP, self._link.broker_db, *pushed],
+                [keys.run(run.run), keys.ledger, keys.events, keys.plain],
+                [run.run, *read, next_check, data, HARD_CAP, self._link.broker_db, *pushed, plain, pushes],
             )
         )
+
+    def tell(self, run: Run, event: str, **facts: Any) -> bool:
+        """Write an event that no script makes true. Best effort; returns whether Redis took it."""
+        try:
+            emit(self._link.client, self._link.keys, event, run.facts(**facts))
+        except redis.RedisError as error:
+            logger.warning("Event %s of run %s could not be written: %s", event, run.run, error)
+            return False
+        return True
 
     def read(self, run_id: str) -> LedgerEntry | None:
         """A run's entry; None where the run has ended or never was."""
@@ -202,7 +304,7 @@ class Ledger:
         return bool(
             self._link.script(
                 "finish",
-                [keys.run(run.run), keys.ledger, keys.events, keys.unique, keys.running],
+                [keys.run(run.run), keys.ledger, keys.events, keys.unique, keys.running, keys.dead_messages],
                 [run.run, field, value, attempt, event, data, HARD_CAP, run.schedule or "", *places],
             )
         )
@@ -228,16 +330,31 @@ def send(
 
     Raises:
         TypeError: the arguments don't fit the task.
+        ConfigurationError: `unique`, `parent` or `after` is asked for, and a worker without `livebeat.install` consumes
+            the queue.
         redis.RedisError: Redis doesn't answer; whether it was accepted can be asked with `run_state`.
     """
     celery = app or current_app._get_current_object()
     of = link(celery)
     run = Run(run=str(uuid.uuid4()), task=task, kind="send", parent=parent)
-    message = build(celery, task, tuple(args), kwargs, run_id=run.run, headers={KIND_HEADER: "send"}, options=options)
+    headers = {KIND_HEADER: "send"}
+    make = partial(build, celery, task, tuple(args), kwargs, run_id=run.run, headers=headers, options=options)
     expires = options.get("expires")
     expires_at = of.now().timestamp() + expires if isinstance(expires, int | float) else None
-    holder = Ledger(of).accept(message, run, unique=unique or "", after=after or "", expires_at=expires_at)
+    holder = Ledger(of).accept(make, run, unique=unique or "", after=after or "", expires_at=expires_at)
     return Sent(holder, holder == run.run)
+
+
+def _refuse_without_ledger(queue: str, unique: str, after: str, parent: str | None) -> None:
+    asked = [name for name, value in (("unique", unique), ("parent", parent), ("after", after)) if value]
+    if asked:
+        names = ", ".join(asked)
+        raise ConfigurationError(
+            reason_en=f"{names} can't be kept on queue {queue!r}: a worker without livebeat.install consumes it, and would "
+            "end none of its runs. `livebeat status` names it: stop it, or start it with the app that calls livebeat.install",
+            reason_ko=f"큐 {queue!r}에서는 {names}을(를) 지킬 수 없습니다. livebeat.install 없이 실행된 Worker가 이 큐를 처리하고 "
+            "있습니다. `livebeat status`에서 확인한 뒤 종료하거나 livebeat.install을 호출하는 앱으로 다시 시작하세요",
+        )
 
 
 @dataclass(frozen=True)

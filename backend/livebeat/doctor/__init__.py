@@ -8,7 +8,7 @@ from livebeat.connection import link
 from livebeat.doctor.entries import check_entries, check_outsiders
 from livebeat.doctor.findings import KINDS, SHOWN, Finding, Findings, Severity
 from livebeat.doctor.reading import Read, examine, pages
-from livebeat.doctor.server import check_broker, check_lock, check_server, check_settings
+from livebeat.doctor.server import check_broker, check_consumers, check_lock, check_server, check_settings
 
 __all__ = ["KINDS", "SHOWN", "Audit", "Finding", "Read", "Severity", "audit", "examine", "pages"]
 
@@ -36,6 +36,7 @@ def audit(app: Celery) -> Audit:
     check_server(of, findings)
     check_broker(of, findings)
     check_lock(of, findings)
+    check_consumers(of, findings)
     check_settings(app, findings)
     if "index-type" in findings:
         return Audit(0, findings.listed())

@@ -129,6 +129,16 @@ KINDS = _kinds(
             "Livebeat를 처음 시작하기 전에 그 Beat를 종료하세요. 강제 종료된 경우 락이 남으므로 키를 삭제하세요.",
         ),
         (
+            "plain-worker",
+            "warning",
+            "Workers without livebeat.install(app) consume these queues: their messages don't go through the ledger, and a "
+            "run that is lost with its worker is not repeated.",
+            "Stop these workers, or start them with the app that calls livebeat.install.",
+            "livebeat.install(app) 없이 실행된 Worker가 이 큐를 처리합니다. 메시지가 원장을 거치지 않아 Worker와 함께 유실된 실행은 "
+            "반복되지 않습니다.",
+            "그 Worker를 종료하거나 livebeat.install을 호출하는 앱으로 다시 시작하세요.",
+        ),
+        (
             "lock-type",
             "error",
             "The key of the leader lock holds something that is no lock, so no beat can ever take it.",

@@ -7,6 +7,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from livebeat.connection import Link
+from livebeat.delivery.consumers import own_queues, plain_workers
 from livebeat.doctor.findings import Findings, detail
 from livebeat.errors import ConfigurationError
 from livebeat.keys import TOKEN_PREFIX
@@ -71,6 +72,15 @@ def check_lock(link: Link, findings: Findings) -> None:
             findings.add(kind, key, detail(f"it is a {found}", f"형식: {found}"))
         elif kind == "lock-type" and found == "string":
             _check_holder(link, findings)
+
+
+def check_consumers(link: Link, findings: Findings) -> None:
+    """What the leading beat wrote down about who consumes; nobody is asked here."""
+    if link.client.type(link.keys.plain) in {"hash", "none"}:
+        own = own_queues(link, ())
+        for queue, names in sorted(plain_workers(link).items()):
+            if queue in own:
+                findings.add("plain-worker", queue, detail(", ".join(names), ", ".join(names)))
 
 
 def check_settings(app: Celery, findings: Findings) -> None:

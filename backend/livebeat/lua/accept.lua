@@ -1,11 +1,14 @@
 -- Accept one message: ledger entry (where there is to be one), push and event together.
--- KEYS: 1 ledger entry of the run, 2 ledger, 3 event stream, 4 unique keys, 5 index of running ids
+-- KEYS: 1 ledger entry of the run, 2 ledger, 3 event stream, 4 unique keys, 5 index of running ids, 6 queues that plain
+--       workers consume (see plain.lua)
 -- ARGV: 1 run id, 2 unique key or '', 3 prefix of ledger entries, 4 seconds to the first check ('' = no ledger entry), 5 stream
 --       cap, 6 databases, 7 queue, 8 message and 9 further commands (see push.lua), 10 the event's data,
---       11 schedule, 12 expiry (seconds) and 13 parent, or '', 14 prefix of the counters of children, 15 run to wait for or ''
+--       11 schedule, 12 expiry (seconds) and 13 parent, or '', 14 prefix of the counters of children, 15 run to wait for or '',
+--       16 the queues of KEYS[6] that the message was built for
 -- Returns the id of the run that is under way, or of the child that this parent sent under the same unique key:
--- ARGV[1] where it was accepted (again).
+-- ARGV[1] where it was accepted (again). '' where other queues than ARGV[16] have plain workers: nothing was done.
 -- include children.lua
+-- include plain.lua
 local run, unique, schedule, parent, after = ARGV[1], ARGV[2], ARGV[11], ARGV[13], ARGV[15]
 local ledgered = ARGV[4] ~= ''
 local at = {
@@ -18,6 +21,7 @@ if unique ~= '' then
   if holder and holder ~= run and redis.call('EXISTS', at.run .. holder) == 1 then return holder end
 end
 if redis.call('EXISTS', KEYS[1]) == 1 then return run end
+if plain_queues(KEYS[6]) ~= ARGV[16] then return '' end
 if not pushable(at.db, ARGV[7]) then return redis.error_reply('WRONGTYPE ' .. ARGV[7] .. ' is not a queue') end
 local now = redis.call('TIME')
 local seconds = now[1] + now[2] / 1000000

@@ -1,23 +1,28 @@
 -- Dispatch the due slots of several schedules: for each, if it still is what its message was built from, advance the
 -- score and ours, write meta, enter the ledger, push the message and append the events; else change nothing of it.
--- KEYS: 1 RedBeat's index, 2 leader lock, 3 ledger, 4 event stream, 5 time mark, 6 what is set aside, 7 index of running ids
+-- KEYS: 1 RedBeat's index, 2 leader lock, 3 ledger, 4 event stream, 5 time mark, 6 what is set aside, 7 index of running
+--       ids, 8 queues that plain workers consume (see plain.lua)
 -- ARGV: 1 prefix of our lock tokens, 2 seconds that the clock may lie below the mark, 3 stream cap,
 --       4 seconds to a message's first check, 5 prefix of ledger entries, 6 databases (see push.lua),
---       7 '1' where messages go through the ledger, 8 prefix of entries, then for each schedule: entry key, score, definition and ours as read ('' = absent), new
+--       7 '1' where messages go through the ledger, 8 prefix of entries, 9 the queues of KEYS[8] that the messages were built
+--       for, then for each schedule: entry key, score, definition and ours as read ('' = absent), new
 --       meta ('' = leave) and ours, new score, run id ('' = nothing to run), queue, message, facts of the run (the data
 --       of its event), and what is rare ('' or JSON): {events = {{type, data}…}, more = further commands (see push.lua),
---       expires_at = seconds}
--- Returns {'ok', for each 1 done, 0 no longer as it was read, -1 its queue is no queue}, or {'foreign', holder} or
--- {'clock', seconds behind}: then nothing was done.
+--       expires_at = seconds, unledgered = true where it was built for a queue with a plain worker}
+-- Returns {'ok', for each 1 done, 0 no longer as it was read, -1 its queue is no queue}, or {'foreign', holder},
+-- {'clock', seconds behind} or {'plain', queues}, where others than ARGV[9] have plain workers: then nothing was done.
 -- include push.lua
+-- include plain.lua
 -- What can be one command for all schedules is: a call costs more than what most of them do.
-local FIRST, WIDTH = 9, 12
+local FIRST, WIDTH = 10, 12
 local holder = redis.call('GET', KEYS[2])
 if holder and string.sub(holder, 1, #ARGV[1]) ~= ARGV[1] then return {'foreign', holder} end
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
 local mark = tonumber(redis.call('GET', KEYS[5]) or '0')
 if now < mark - ARGV[2] then return {'clock', string.format('%.3f', mark - now)} end
+local plain = plain_queues(KEYS[8])
+if plain ~= ARGV[9] then return {'plain', plain} end
 local stamp = string.format('%.6f', now)
 if now > mark then redis.call('SET', KEYS[5], stamp) end
 local cap, first_check, db, ledgered = ARGV[3], now + ARGV[4], ARGV[6], ARGV[7] == '1'
@@ -61,7 +66,7 @@ for at = FIRST, #ARGV, WIDTH do
       if string.find(event[1], 'schedule.', 1, true) == 1 then redis.call('HDEL', KEYS[6], string.sub(key, #ARGV[8] + 1)) end
     end
     if run ~= '' and not (some_run_is_there and redis.call('EXISTS', ARGV[5] .. run) == 1) then
-      if ledgered then
+      if ledgered and not rare.unledgered then
         redis.call('HSET', ARGV[5] .. run, 'state', 'queued', 'pushed_at', stamp, 'queue', queue, 'text', text)
         for _, field in ipairs({'more', 'expires_at'}) do
           if rare[field] then redis.call('HSET', ARGV[5] .. run, field, rare[field]) end

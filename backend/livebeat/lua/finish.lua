@@ -1,5 +1,5 @@
 -- End a run for good: the terminal event, and every trace in the ledger gone, in one step. Who waited for it may start.
--- KEYS: 1 ledger entry of the run, 2 ledger, 3 event stream, 4 unique keys, 5 index of running ids
+-- KEYS: 1 ledger entry of the run, 2 ledger, 3 event stream, 4 unique keys, 5 index of running ids, 6 what was given up
 -- ARGV: 1 run id, 2 field that must still hold ARGV[3] ('owner' for a worker, 'guard' for the relay), 3 its value,
 --       4 attempt, 5 event type, 6 event data, 7 stream cap, 8 its schedule or '', 9 prefix of ledger entries, 10 prefix of
 --       the counters of children, 11 databases (see push.lua), 12 seconds to a message's first check
@@ -12,6 +12,13 @@ if (ARGV[2] == 'owner' and entry[3] or guard) ~= ARGV[3] then return 0 end
 local now = redis.call('TIME')
 if ARGV[2] == 'guard' and tonumber(entry[6] or 0) > now[1] + now[2] / 1000000 then return 0 end -- somebody has it now
 local run = ARGV[1]
+if ARGV[5] == 'run.lost' then
+  local queue, text, more = unpack(redis.call('HMGET', KEYS[1], 'queue', 'text', 'more'))
+  redis.call('HSET', KEYS[6], run, cjson.encode({
+    kind = 'run', at = tonumber(now[1]), reason = cjson.decode(ARGV[6]).error, queue = queue, text = text, more = more or nil,
+    attempt = tonumber(entry[2] or 0)
+  }))
+end
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], run)
 if entry[4] and redis.call('HGET', KEYS[4], entry[4]) == run then redis.call('HDEL', KEYS[4], entry[4]) end

@@ -53,4 +53,6 @@ def _shown(run: Run) -> dict[str, Any]:
         "worker": run.worker,
         "error": error,
         "result": run.result,
+        "lateness_seconds": run.lateness,
+        "progress": run.progress,
     }

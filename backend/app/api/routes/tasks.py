@@ -1,6 +1,7 @@
 """`/api/scheduler/task/{id}`: how a run stands, in Celery's words. Answered from runs: there is no result backend.
 
-An id that nobody knows is PENDING, as Celery says of it. No run reports a progress yet, so `progress` never appears.
+An id that nobody knows is PENDING, as Celery says of it. A running one's `progress` is what its
+task told last by `livebeat.progress`.
 """
 
 from typing import Any
@@ -44,8 +45,9 @@ def task(task_id: str) -> dict[str, Any]:
         return _told(recorded)
     live = run_state(celery_app, task_id)  # the recorder may be a moment behind
     if live is not None:
-        status = _CELERY_STATES[State(live.state)]
-        return {**_pending(task_id), "status": status, "task": live.run.task, "state": live.state}
+        status = _CELERY_STATES[State(live.state)] if live.state in State else "PENDING"  # it may wait for another run
+        told = {**_pending(task_id), "status": status, "task": live.run.task, "state": live.state}
+        return {**told, "progress": recorded.progress} if recorded is not None and recorded.progress else told
     of = redis_link()
     unrecorded = unrecorded_run(of.client, of.keys, task_id)
     newest = unrecorded if unrecorded is not None and _status(unrecorded) in _READY else recorded or unrecorded
@@ -59,6 +61,8 @@ def _told(run: Run) -> dict[str, Any]:
         told["result"] = run.result
     elif told["ready"]:
         told["error"] = run.error or run.error_class or run.state
+    elif run.progress:
+        told["progress"] = run.progress
     return {**told, "task": run.task, "state": run.state, "started_at": run.started_at, "finished_at": run.finished_at}
 
 

@@ -1,0 +1,58 @@
+"""SIGTERM of a worker and a beat in the middle of their work: they end in time, and others finish it soon."""
+
+import json
+from pathlib import Path
+
+import pytest
+import redis
+
+from livebeat import Interval, ScheduleSpec, ScheduleStore, clock, run_state, send
+from support.engine import celery_process, connect, make_app
+from support.runs import ended
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.timeout(150)
+#: Seconds that tasks in hand are given, and that the worker needs beyond them.
+SOFT, MORE = 4, 4
+JOBS = 120
+
+
+@pytest.fixture
+def client(redis_url: str) -> "redis.Redis":
+    return connect(redis_url)
+
+
+def started(folder: Path, kind: str) -> list[str]:
+    """The ids of the runs of which a task left this evidence."""
+    evidence = folder / "evidence.txt"
+    lines = [line.split() for line in evidence.read_text().splitlines()] if evidence.exists() else []
+    return [run for of, run, _ in lines if of == kind]
+
+
+@pytest.mark.parametrize(("pool", "seconds"), [("prefork", 60), ("threads", SOFT + 2)])
+def test_nothing_is_lost_and_nothing_waits(
+    redis_url: str, client: "redis.Redis", tmp_path: Path, pool: str, seconds: int
+) -> None:
+    """A task that takes longer than it is given is interrupted and given to another; in a thread it can't be, and ends."""
+    (tmp_path / "conf.json").write_text(json.dumps({"worker_soft_shutdown_timeout": SOFT}))
+    app = make_app(redis_url)
+    ScheduleStore(app).put(ScheduleSpec(name="tick", task="sample.note", recurrence=Interval(seconds=1)))
+    worker = ("worker", f"--pool={pool}", "--concurrency=3", "--loglevel=info")
+    beat = ("beat", "--pidfile=", "--loglevel=info")
+    with celery_process(redis_url, tmp_path, *worker) as first, celery_process(redis_url, tmp_path, *beat) as leader:
+        long = send("sample.nap", (seconds,), app=app).run_id
+        short = [send("sample.nap", (0.2,), app=app).run_id for _ in range(JOBS)]
+        wait_until(lambda: long in started(tmp_path, "start") and started(tmp_path, "done"), 40, "work in hand")
+        since = clock.monotonic()
+        first.terminate()
+        leader.terminate()
+        assert leader.wait(MORE) == 0
+        first.wait(SOFT + MORE + 20)
+        assert clock.monotonic() - since < (SOFT if pool == "prefork" else seconds) + MORE
+    left = [run for run in short if run_state(app, run)]
+    assert left, "the load was gone before the stop"
+    with celery_process(redis_url, tmp_path, *worker), celery_process(redis_url, tmp_path, *beat):
+        assert {ended(client, run, 40) for run in short} == {"run.succeeded"}
+        executions = 2 if pool == "prefork" else 1
+        wait_until(lambda: started(tmp_path, "start").count(long) == executions, 20, "the task that was interrupted")
+    assert [started(tmp_path, "done").count(run) for run in short] == [1] * JOBS
