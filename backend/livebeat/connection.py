@@ -120,9 +120,24 @@ class Link:
     def script(self, name: str, keys: Sequence[str | bytes], args: Sequence[Any]) -> Any:
         """Run `lua/<name>.lua` in one step."""
         failpoints.reach(f"before_{name}")
-        answer = self._script(name)(keys=keys, args=args)
+        script = self._script(name)
+        try:
+            answer = self._ask(script, keys, args)
+        except NoScriptError:
+            self.client.script_load(script.script)
+            answer = self._ask(script, keys, args)
         failpoints.reach(f"after_{name}")
         return answer
+
+    def _ask(self, script: Script, keys: Sequence[str | bytes], args: Sequence[Any]) -> Any:
+        """By the connection itself: the client's layers around it cost more than the rest of the call."""
+        pool = self.client.connection_pool
+        connection = pool.get_connection()
+        try:
+            connection.send_command("EVALSHA", script.sha, len(keys), *keys, *args)
+            return connection.read_response()
+        finally:
+            pool.release(connection)
 
     def _script(self, name: str) -> Script:
         script = self._scripts.get(name)

@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 KEPT_TEXT = 64 * 1024
 #: Messages that are kept; of further ones only the event and the line in the log.
 KEPT_MESSAGES = 10_000
+#: Its memory is full, or it is a replica; that its disk is full has no class of its own.
+_NO_WRITES = (redis.exceptions.OutOfMemoryError, redis.exceptions.ReadOnlyError)
 
 
 def guard(app: Celery, options: dict[str, Any]) -> None:
@@ -72,6 +74,23 @@ class Message(virtual.Message):
             super().__init__(payload, channel=channel, **kwargs)
         except Exception as error:
             raise flaw(f"its body can't be decoded: {error!r}", f"본문을 디코딩할 수 없습니다: {error!r}") from None
+
+
+def _heeding(connection_class: type[Any]) -> type[Any]:
+    """A connection to which a server that takes no writes now is away: Celery waits for one, and dies of a refusal."""
+
+    class Heeding(connection_class):
+        def read_response(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return super().read_response(*args, **kwargs)
+            except redis.ResponseError as error:
+                if isinstance(error, _NO_WRITES) or str(error).startswith("MISCONF"):
+                    raise redis.ConnectionError(f"the server takes no writes: {error}") from error
+                raise
+
+    if issubclass(connection_class, redis.UnixDomainSocketConnection):
+        Heeding.host, Heeding.port = "", 0  # redis-py names them where a health check failed
+    return Heeding
 
 
 class QoS(stock.QoS):
@@ -123,7 +142,8 @@ class Channel(stock.Channel):
         """
         if self.connection is None or self.connection.client is None:
             raise redis.ConnectionError("the connection that the message came by was closed")
-        return super()._connparams(asynchronous)
+        params = super()._connparams(asynchronous)
+        return {**params, "connection_class": _heeding(params["connection_class"])}
 
     def _brpop_read(self, **options: Any) -> bool:
         """As kombu's, but a message that is none is set aside."""

@@ -1,10 +1,11 @@
 """From recorded reports to docs/reliability.md: only what was measured; the rest says that it wasn't."""
 
 import json
-import os
 import platform
+import re
 import shutil
 from collections.abc import Mapping
+from os import cpu_count
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,8 @@ _CONTROLS = {control for _, _, others in BESIDE for control in others.values()}
 
 def place(binary: ServerBinary, seed: int) -> str:
     """Where and when: what a report is worth depends on it."""
-    load = os.getloadavg()[0]
-    return (
-        f"{clock.now().date()}, {os.cpu_count()} cores (load average {load:.1f} at the end), "
-        f"{binary.kind} {binary.major}.{binary.minor}, Python {platform.python_version()}, seed {seed}"
-    )
+    server = f"{binary.kind} {binary.major}.{binary.minor}"
+    return f"{clock.now().date()}, {cpu_count()} cores, {server}, Python {platform.python_version()}, seed {seed}"
 
 
 def publish(folder: Path, page: Path) -> list[str]:
@@ -56,12 +54,12 @@ def publish(folder: Path, page: Path) -> list[str]:
 def measured(reports: Mapping[str, Any]) -> str:
     """Each scenario of ours with what it found."""
     lines = ["| scenario | held | found |", "| --- | --- | --- |"]
-    places: dict[str, list[str]] = {}
+    places: dict[str, list[float]] = {}
     for name, report in reports.items():
         if name not in _CONTROLS:
             lines.append(f"| `{name}` | {'yes' if report['held'] else '**no**'} | {_found(report)} |")
-        places.setdefault(report.get("place") or "unknown place", []).append(name)
-    told = [f"{where}: {', '.join(f'`{name}`' for name in names)}." for where, names in places.items()]
+        places.setdefault(report["place"], []).append(report["load"])
+    told = [f"{where}; load average {min(loads):.1f} to {max(loads):.1f}." for where, loads in places.items()]
     return "\n".join([*lines, "", *told])
 
 
@@ -76,18 +74,19 @@ def beside(reports: Mapping[str, Any]) -> str:
 
 
 def _found(report: Mapping[str, Any]) -> str:
-    """What was counted; then the zeros in one word where all of them held, else what broke."""
-    counted = [_told(bar) for bar in report["bars"] if not bar["wanted"].startswith("0 ")]
+    """What was counted; then that nothing was wrong, or what was."""
     zeros = [bar for bar in report["bars"] if bar["wanted"].startswith("0 ")]
+    counted = [_told(bar) for bar in report["bars"] if bar not in zeros and not bar["wanted"].startswith("at least 0 ")]
     broken = [f"**{bar['found']} {bar['wanted'].removeprefix('0 ')}**" for bar in zeros if not bar["held"]]
-    if zeros and not broken:
-        names = [bar["wanted"].removeprefix("0 ") for bar in zeros]
-        broken = [f"0 {', 0 '.join(names)}"]
-    return "; ".join([*counted, *broken])
+    nothing = ["nothing lost, double, early or otherwise wrong"] if zeros and not broken else []
+    return "; ".join([*counted, *broken, *nothing])
 
 
 def _told(bar: Mapping[str, Any]) -> str:
+    """`at least 5 slots` and `7` become `7 slots (≥ 5)`."""
     text = f"{bar['wanted']}: {bar['found']}"
+    if at_least := re.fullmatch(r"at least (\d+) (.+)", bar["wanted"]):
+        text = f"{bar['found']} {at_least[2]} (≥ {at_least[1]})"
     return text if bar["held"] else f"**{text}**"
 
 

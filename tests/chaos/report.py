@@ -1,6 +1,7 @@
 """What a scenario found: bars that held or broke, figures, and everything needed to look closer."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -48,12 +49,13 @@ class Report:
     def save(self, folder: Path, place: str = "") -> None:
         """`report.json`; where there is a history `history.json`, `picture.svg`, and a minute of it, `minute.svg`.
 
-        `place`: where and when it was.
+        `place`: where and when it was; how busy the machine was is added.
         """
         folder.mkdir(parents=True, exist_ok=True)
         told = {
             "scenario": self.scenario,
             "place": place,
+            "load": os.getloadavg()[0],
             "held": self.held,
             "bars": [asdict(bar) for bar in self.bars],
             "figures": self.figures,

@@ -254,3 +254,18 @@ def test_a_malformed_broadcast_does_not_end_the_worker(
     assert "A broadcast message that can't be used was dropped" in log
     assert "Unrecoverable" not in log
     assert log.count("Connected to") == 1
+
+
+def test_a_server_that_takes_no_writes_is_away(app: Celery, client: "redis.Redis") -> None:
+    """A worker waits for a server that is away; of a refusal it dies."""
+    with app.connection_for_read() as connection:
+        theirs = connection.default_channel.client
+        theirs.ping()
+        client.config_set("maxmemory", 1)
+        try:
+            with pytest.raises(connection.connection_errors, match="takes no writes"):
+                theirs.set("some", "thing")
+        finally:
+            client.config_set("maxmemory", 0)
+        assert theirs.set("some", "thing")
+        theirs.connection_pool.disconnect()

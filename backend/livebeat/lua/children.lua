@@ -9,6 +9,7 @@ local function counted(at, run)
   if redis.call('EXISTS', key) == 1 then return true end
   if redis.call('EXISTS', at.run .. run) == 0 then return false end
   redis.call('HSET', key, 'open', 1, 'own', 1)
+  redis.call('HSET', at.run .. run, 'counted', 1)
   return true
 end
 
