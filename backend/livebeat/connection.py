@@ -4,10 +4,11 @@ RedBeat's own settings (`redbeat_redis_url`, `redbeat_redis_options`, TLS, prefi
 never retries a command by itself: redis-py's silent retries would repeat a write whose reply was lost.
 """
 
+import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -130,14 +131,30 @@ class Link:
         return answer
 
     def _ask(self, script: Script, keys: Sequence[str | bytes], args: Sequence[Any]) -> Any:
-        """By the connection itself: the client's layers around it cost more than the rest of the call."""
-        pool = self.client.connection_pool
-        connection = pool.get_connection()
+        """By a connection that this thread keeps: a client's and its pool's layers cost more than the rest of the call."""
+        connection = self._kept_connection()
         try:
             connection.send_command("EVALSHA", script.sha, len(keys), *keys, *args)
             return connection.read_response()
-        finally:
-            pool.release(connection)
+        except redis.ResponseError:
+            raise
+        except BaseException:  # a reply that comes yet would be taken for that of the next command
+            connection.disconnect()
+            raise
+
+    def _kept_connection(self) -> Any:
+        kept = self._kept
+        if kept.pid != os.getpid():
+            kept.connection, kept.pid = self.client.connection_pool.make_connection(), os.getpid()
+        connection = kept.connection
+        with suppress(redis.ConnectionError):
+            if connection.is_connected and connection.can_read():  # the server closed it, or was restarted
+                connection.disconnect()
+        return connection
+
+    @cached_property
+    def _kept(self) -> "_Kept":
+        return _Kept()
 
     def _script(self, name: str) -> Script:
         script = self._scripts.get(name)
@@ -168,6 +185,13 @@ class Link:
     @cached_property
     def _loaded(self) -> set[str]:
         return set()
+
+
+class _Kept(threading.local):
+    """A thread's own connection; `pid`: of the process that made it."""
+
+    connection: Any = None
+    pid = 0
 
 
 class Talk:

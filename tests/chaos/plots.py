@@ -55,6 +55,7 @@ def restarting(seed: int, restarts: int) -> Plot:
         took: dict[str, list[float]] = {}
         try:
             for number in range(restarts):
+                threading.Event().wait(chance.uniform(2.0, 5.0))  # in which a backlog is worked off
                 act = live.hand.hurt(Act(0, "crash", "redis", 1, 0, 0, int(RESTART_BAR * 1000)))
                 threading.Event().wait(chance.uniform(0.2, 3.0))
                 if act:

@@ -95,6 +95,9 @@ class LiveBeatScheduler(Scheduler):
             if not self._away:
                 logger.error("Redis does not answer, trying again: %s", error)  # noqa: TRY400  once, without a trace
                 self._away = True
+            # The other connections are as dead; each would take its own time to tell.
+            self._link.client.connection_pool.disconnect(inuse_connections=False)
+            self._wake.close()
             return _PAUSE_WHEN_AWAY
         return 0.0
 
