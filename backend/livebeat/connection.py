@@ -8,7 +8,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -147,9 +147,12 @@ class Link:
         if kept.pid != os.getpid():
             kept.connection, kept.pid = self.client.connection_pool.make_connection(), os.getpid()
         connection = kept.connection
-        with suppress(redis.ConnectionError):
-            if connection.is_connected and connection.can_read():  # the server closed it, or was restarted
-                connection.disconnect()
+        try:
+            is_stale = connection.is_connected and connection.can_read()
+        except redis.ConnectionError:  # the server closed it, or was restarted
+            is_stale = True
+        if is_stale:
+            connection.disconnect()
         return connection
 
     @cached_property

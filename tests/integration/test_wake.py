@@ -43,6 +43,16 @@ def _hears_that_it_is_away(wake: Wake) -> bool:
     return False
 
 
+def test_the_first_script_after_a_restart_finds_the_server(tmp_path: Path) -> None:
+    server = EmbeddedValkey(tmp_path / "server", binary=chosen(), durable=False)
+    with server:
+        of = link(make_app(server.client_url))
+        assert of.script("read", ["nothing"], []) == [[None, None, None]]
+    with server:
+        assert of.script("read", ["nothing"], []) == [[None, None, None]]
+        of.app.close()
+
+
 @pytest.mark.usefixtures("redis_url")
 def test_a_standby_whose_lines_died_waits_for_one_of_them_only(redis_server: EmbeddedValkey) -> None:
     with Proxy(redis_server.socket_path) as proxy, connect(redis_server.client_url) as client:
