@@ -4,7 +4,6 @@ RedBeat's own settings (`redbeat_redis_url`, `redbeat_redis_options`, TLS, prefi
 never retries a command by itself: redis-py's silent retries would repeat a write whose reply was lost.
 """
 
-import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -131,8 +130,9 @@ class Link:
         return answer
 
     def _ask(self, script: Script, keys: Sequence[str | bytes], args: Sequence[Any]) -> Any:
-        """By a connection that this thread keeps: a client's and its pool's layers cost more than the rest of the call."""
-        connection = self._kept_connection()
+        """By a connection of the client's pool: the client's own layers cost more than the rest of the call."""
+        pool = self.client.connection_pool
+        connection: Any = pool.get_connection()
         try:
             connection.send_command("EVALSHA", script.sha, len(keys), *keys, *args)
             return connection.read_response()
@@ -141,23 +141,8 @@ class Link:
         except BaseException:  # a reply that comes yet would be taken for that of the next command
             connection.disconnect()
             raise
-
-    def _kept_connection(self) -> Any:
-        kept = self._kept
-        if kept.pid != os.getpid():
-            kept.connection, kept.pid = self.client.connection_pool.make_connection(), os.getpid()
-        connection = kept.connection
-        try:
-            is_stale = connection.is_connected and connection.can_read()
-        except redis.ConnectionError:  # the server closed it, or was restarted
-            is_stale = True
-        if is_stale:
-            connection.disconnect()
-        return connection
-
-    @cached_property
-    def _kept(self) -> "_Kept":
-        return _Kept()
+        finally:
+            pool.release(connection)
 
     def _script(self, name: str) -> Script:
         script = self._scripts.get(name)
@@ -188,13 +173,6 @@ class Link:
     @cached_property
     def _loaded(self) -> set[str]:
         return set()
-
-
-class _Kept(threading.local):
-    """A thread's own connection; `pid`: of the process that made it."""
-
-    connection: Any = None
-    pid = 0
 
 
 class Talk:

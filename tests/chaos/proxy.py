@@ -163,7 +163,11 @@ class Proxy:
             line.end()
         while self._lines:
             await asyncio.sleep(0)
-        await asyncio.sleep(0)  # aborted transports close in the loop's next round
+        # What was accepted a moment ago begins yet, and aborted transports close in the loop's next rounds.
+        while len(asyncio.all_tasks()) > 1 or self._lines:
+            await asyncio.sleep(0)
+        for _ in range(3):
+            await asyncio.sleep(0)
 
 
 class _Line:
