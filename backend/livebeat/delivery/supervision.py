@@ -50,6 +50,7 @@ class _Supervised:
         if not soft and not state.should_terminate:
             error = f"hard time limit of {timeout:g} s exceeded"
             _end_execution(self, "run.failed", error_class="TimeLimitExceeded", error=error)
+            _give_back_unclaimed(self, f"{error} before it began")
         super().on_timeout(soft, timeout)  # type: ignore[misc]
 
     def terminate(self: Any, pool: Any, signal: Any = None) -> None:
@@ -154,10 +155,11 @@ def _child_is_gone(request: Any, error: BaseException) -> None:
         )
     else:
         lost = f"its process {request.worker_pid} was lost: {error}"
+        is_in_child = _is_in_child(request)
         _settle(
             ledger,
             request.id,
-            _is_in_child(request),
+            lambda entry: is_in_child(entry) or _is_unclaimed_by(request, entry),
             lambda entry: ledger.lose(entry, after=0, error=lost, worker=worker),
         )
 
@@ -177,6 +179,18 @@ def _end_execution(request: Any, event: str, *, or_given_back: bool = False, **f
         _settle(ledger, request.id, is_ours, lambda entry: ledger.end(entry, event, **facts))
     else:
         _tell_of(request, event, **facts)
+
+
+def _give_back_unclaimed(request: Any, error: str) -> None:
+    """A child that is slow to start may be killed before its claim; nothing was executed."""
+    if _is_marked(request.request_dict, request.id):
+        ledger = Ledger(link(request.app))
+        _settle(
+            ledger,
+            request.id,
+            lambda entry: _is_unclaimed_by(request, entry),
+            lambda entry: ledger.lose(entry, after=0, error=error, worker=request.hostname),
+        )
 
 
 def _tell_of(request: Any, event: str, **facts: Any) -> None:
@@ -204,6 +218,11 @@ def _is_marked(headers: Any, run_id: Any) -> bool:
 
 def _is_unclaimed(entry: LedgerEntry) -> bool:
     return entry.state != "running"
+
+
+def _is_unclaimed_by(request: Any, entry: LedgerEntry) -> bool:
+    """Whether a child that was given this request has not claimed it: the run was not pushed again since."""
+    return entry.state == "queued" and entry.pushed_at < (request.time_start or 0)
 
 
 def _is_in_child(request: Any) -> Callable[[LedgerEntry], bool]:
