@@ -31,8 +31,8 @@ from support.waiting import wait_until
 
 INDEX, LEDGER, QUEUE, LOCK = "redbeat::schedule", "livebeat:ledger", "celery", "redbeat::lock"
 UNACKED, WORKERS = "unacked", "livebeat:workers"
-#: Seconds in which an operation is over, or its process dead.
-PATIENCE = 20
+#: Seconds in which an operation is over, or its process dead: a message that its worker vanished with is looked at twice.
+PATIENCE = 40
 _fork = multiprocessing.get_context("fork")
 
 

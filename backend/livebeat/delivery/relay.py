@@ -34,6 +34,8 @@ LONGEST_CHECK = 300.0
 #: Seconds to the second look at a message that is on no list and in nobody's hands: a check of the consumers, and a
 #: heartbeat of each worker, lie between.
 SECOND_LOOK = CHECK_PERIOD + 2.0
+#: Seconds to each further look, where that check is late.
+NEXT_LOOK = 2.0
 #: Seconds after the last sight of a plain worker at which what it may have taken is given up; its worker, or the
 #: broker's visibility timeout, may bring it back before.
 PLAIN_GRACE = 3600.0
@@ -123,8 +125,9 @@ class Relay:
                 return self._later(due)
             if due.pushed_at <= self._plain.last_seen(due.queue):
                 return self._perhaps_taken(due)
-            if self.consumers.checked_at <= self._missing.setdefault(due.run_id, self._now):
-                return self._now + SECOND_LOOK
+            since = self._missing.setdefault(due.run_id, self._now)
+            if self.consumers.checked_at <= since:
+                return self._now + (SECOND_LOOK if since == self._now else NEXT_LOOK)
             del self._missing[due.run_id]
         self._push_again(due)
         return None
