@@ -50,7 +50,8 @@ class _Supervised:
         if not soft and not state.should_terminate:
             error = f"hard time limit of {timeout:g} s exceeded"
             _end_execution(self, "run.failed", error_class="TimeLimitExceeded", error=error)
-            _give_back_unclaimed(self, f"{error} before it began")
+            if _is_marked(self.request_dict, self.id):  # a child that is slow to start may be killed before its claim
+                _lose(self, lambda entry: _is_unclaimed_by(self, entry), f"{error} before it began")
         super().on_timeout(soft, timeout)  # type: ignore[misc]
 
     def terminate(self: Any, pool: Any, signal: Any = None) -> None:
@@ -156,12 +157,7 @@ def _child_is_gone(request: Any, error: BaseException) -> None:
     else:
         lost = f"its process {request.worker_pid} was lost: {error}"
         is_in_child = _is_in_child(request)
-        _settle(
-            ledger,
-            request.id,
-            lambda entry: is_in_child(entry) or _is_unclaimed_by(request, entry),
-            lambda entry: ledger.lose(entry, after=0, error=lost, worker=worker),
-        )
+        _lose(request, lambda entry: is_in_child(entry) or _is_unclaimed_by(request, entry), lost)
 
 
 def _end_execution(request: Any, event: str, *, or_given_back: bool = False, **facts: Any) -> None:
@@ -181,16 +177,15 @@ def _end_execution(request: Any, event: str, *, or_given_back: bool = False, **f
         _tell_of(request, event, **facts)
 
 
-def _give_back_unclaimed(request: Any, error: str) -> None:
-    """A child that is slow to start may be killed before its claim; nothing was executed."""
-    if _is_marked(request.request_dict, request.id):
-        ledger = Ledger(link(request.app))
-        _settle(
-            ledger,
-            request.id,
-            lambda entry: _is_unclaimed_by(request, entry),
-            lambda entry: ledger.lose(entry, after=0, error=error, worker=request.hostname),
-        )
+def _lose(request: Any, concerns: Callable[[LedgerEntry], bool], error: str) -> None:
+    """Give a run back at once whose execution here was lost, or never began."""
+    ledger = Ledger(link(request.app))
+    _settle(
+        ledger,
+        request.id,
+        concerns,
+        lambda entry: ledger.lose(entry, after=0, error=error, worker=request.hostname),
+    )
 
 
 def _tell_of(request: Any, event: str, **facts: Any) -> None:
