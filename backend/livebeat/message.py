@@ -16,9 +16,8 @@ from celery import Celery
 
 from livebeat.connection import Link
 from livebeat.errors import ConfigurationError
+from livebeat.wellformed import RUN_HEADER
 
-#: Present on every message that has a ledger entry; its value is the run's id.
-RUN_HEADER = "livebeat_run"
 SCHEDULE_HEADER = "livebeat_schedule"
 SLOT_HEADER = "livebeat_slot"
 REVISION_HEADER = "livebeat_revision"

@@ -5,7 +5,8 @@ Here such a message leaves its queue for the hash `livebeat:dead-messages`, with
 log, and the next one is taken. What a task consumer takes must be a task's message. What others take on the app's
 connections (replies, events, a consumer of one's own) is only held to kombu's own envelope.
 
-Between `BRPOP` and that hash a message that is no envelope is in this process alone; an envelope is in `unacked`.
+Between `BRPOP` and that hash a message that is no envelope is in this process alone. An envelope is in `unacked`, or, where
+it is a run's, in the ledger: that is its record, so `unacked`, two exchanges with Redis a message, is left out for it.
 """
 
 import hashlib
@@ -25,7 +26,17 @@ from kombu.utils.json import dumps
 from livebeat.connection import link
 from livebeat.errors import MalformedMessageError
 from livebeat.events import HARD_CAP, encode
-from livebeat.wellformed import BAD_DATA, check_envelope, check_task, flaw, flaw_of, name_a_queue, parsed, printable
+from livebeat.wellformed import (
+    BAD_DATA,
+    check_envelope,
+    check_task,
+    flaw,
+    flaw_of,
+    is_run,
+    name_a_queue,
+    parsed,
+    printable,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -94,10 +105,36 @@ def _heeding(connection_class: type[Any]) -> type[Any]:
 
 
 class QoS(stock.QoS):
-    """Unacknowledged messages."""
+    """Unacknowledged messages: in `unacked`, as kombu keeps them, but those of runs, which the ledger keeps."""
+
+    def append(self, message: Any, delivery_tag: Any) -> None:
+        if _has_entry(message):
+            virtual.QoS.append(self, message, delivery_tag)
+        else:
+            super().append(message, delivery_tag)
+
+    def ack(self, delivery_tag: Any) -> None:
+        if self._run(delivery_tag) is None:
+            super().ack(delivery_tag)
+        else:
+            virtual.QoS.ack(self, delivery_tag)
+
+    def reject(self, delivery_tag: Any, requeue: bool = False) -> None:
+        run = self._run(delivery_tag)
+        if run is None:
+            super().reject(delivery_tag, requeue)
+            return
+        if requeue:
+            self._give_back(run, leftmost=True)
+        virtual.QoS.ack(self, delivery_tag)
 
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
         """As kombu's, which fails on what it can't restore, at every look, or drops it."""
+        run = self._run(tag)
+        if run is not None:
+            if tag not in self._dirty:
+                self._give_back(run, leftmost=leftmost)
+            return
         with self.channel.conn_or_acquire(client) as connected:
             text = connected.hget(self.unacked_key, tag)
         try:
@@ -108,6 +145,24 @@ class QoS(stock.QoS):
             self._remove_from_indices(tag).execute()
         else:
             super().restore_by_tag(tag, client, leftmost)
+
+    def _run(self, tag: Any) -> Any:
+        """The message of a run that was taken under this tag; None where it is none."""
+        message = self._delivered.get(tag)
+        return message if message is not None and _has_entry(message) else None
+
+    def _give_back(self, message: Any, *, leftmost: bool) -> None:
+        """Onto its list at once, so that nobody has to miss it; twice does no harm, since a run is claimed once."""
+        came_by = message.delivery_info
+        with self.pipe_or_acquire() as pipe:
+            self.channel._do_restore_message(
+                message._raw, came_by["exchange"], came_by["routing_key"], pipe, leftmost=leftmost
+            )
+            pipe.execute()
+
+
+def _has_entry(message: Any) -> bool:
+    return is_run(message.headers, message.headers.get("id"))
 
 
 class Channel(stock.Channel):

@@ -1,4 +1,7 @@
-"""What a message has to be, so that kombu and Celery's worker can work with it: JSON, an envelope, a task's message."""
+"""What a message has to be, so that kombu and Celery's worker can work with it: JSON, an envelope, a task's message.
+
+And how one is known that has an entry in the ledger.
+"""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -10,6 +13,8 @@ from kombu.utils.json import loads
 
 from livebeat.errors import MalformedMessageError
 
+#: Present on every message that has a ledger entry; its value is the run's id.
+RUN_HEADER = "livebeat_run"
 _REASON = 500
 #: Levels of a message: a worker dies of what it can read and then can't pickle for its pool.
 _LEVELS = 100
@@ -25,6 +30,11 @@ BAD_DATA = (
     ContentDisallowed,
     MalformedMessageError,
 )
+
+
+def is_run(headers: Any, run_id: Any) -> bool:
+    """Whether a message with these headers and this id has an entry in the ledger."""
+    return isinstance(run_id, str) and headers.get(RUN_HEADER) == run_id
 
 
 def parsed(item: bytes) -> Any:

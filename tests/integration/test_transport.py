@@ -165,6 +165,51 @@ def test_what_a_dead_worker_left_is_restored_or_set_aside(
     assert client.zcard("unacked_index") == 0
 
 
+@pytest.mark.parametrize("end", ["acknowledged", "rejected", "requeued", "given back as the worker stops"])
+@pytest.mark.parametrize("run", ["a run's", "plain Celery's"])
+def test_what_keeps_a_message_in_hand(app: Celery, client: "redis.Redis", run: str, end: str) -> None:
+    one = poison.message()
+    if run == "a run's":
+        one["headers"]["livebeat_run"] = one["headers"]["id"]
+    client.lpush(GOOD, json.dumps(one))
+    found: list[Any] = []
+    with app.connection_for_read() as connection:
+        consumer = app.amqp.TaskConsumer(connection)
+        consumer.on_message = found.append
+        with consumer:
+            drain(connection, lambda: bool(found))
+            assert client.hlen("unacked") == client.zcard("unacked_index") == (run != "a run's")  # else it is the ledger
+            if end == "acknowledged":
+                found[0].ack()
+            elif end in {"rejected", "requeued"}:
+                found[0].reject(requeue=end == "requeued")
+            consumer.cancel()
+    assert client.hlen("unacked") == client.zcard("unacked_index") == 0
+    waiting = [json.loads(text)["headers"] for text in client.lrange(GOOD, 0, -1)]
+    is_back = end in {"requeued", "given back as the worker stops"}
+    assert [(headers["id"], headers["redelivered"]) for headers in waiting] == [(one["headers"]["id"], True)] * is_back
+
+
+def test_what_is_given_back_twice_is_there_once_more_and_what_was_acknowledged_is_not(
+    app: Celery, client: "redis.Redis"
+) -> None:
+    texts = [poison.message() for _ in range(2)]
+    for one in texts:
+        one["headers"]["livebeat_run"] = one["headers"]["id"]
+        client.lpush(GOOD, json.dumps(one))
+    found: list[Any] = []
+    with app.connection_for_read() as connection:
+        consumer = app.amqp.TaskConsumer(connection)
+        consumer.on_message = found.append
+        with consumer:
+            drain(connection, lambda: len(found) == 2)
+            consumer.cancel()
+            found[0].ack()
+            consumer.recover(requeue=True)
+    waiting = [json.loads(text)["headers"]["id"] for text in client.lrange(GOOD, 0, -1)]
+    assert waiting == [texts[1]["headers"]["id"]]
+
+
 def test_where_the_store_does_not_take_it_the_log_has_it(
     app: Celery, client: "redis.Redis", caplog: pytest.LogCaptureFixture
 ) -> None:

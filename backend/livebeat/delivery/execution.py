@@ -20,7 +20,8 @@ from livebeat import clock, failpoints
 from livebeat.connection import Link
 from livebeat.delivery.lease import Leases
 from livebeat.delivery.ledger import Ledger, Run
-from livebeat.message import RUN_HEADER, SLOT_HEADER, Message, build
+from livebeat.message import SLOT_HEADER, Message, build
+from livebeat.wellformed import is_run
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class Execution:
         self._ledger = Ledger(link)
         request = task.request
         self._worker = str(request.hostname or "")
-        self.marked = request.get(RUN_HEADER) == request.id
+        self.marked = is_run(request, request.id)
         parent = request.parent_id if request.parent_id != request.id else None  # a retry is its own parent
         self.run = Run.of(request.id, task.name, request, parent)
         self._attempt = 1 + int(request.retries or 0)

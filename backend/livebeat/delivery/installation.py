@@ -15,8 +15,8 @@ from livebeat.delivery.workers import announce
 from livebeat.delivery.wrapping import wrap
 from livebeat.errors import SpecError
 from livebeat.keys import Keys
-from livebeat.message import RUN_HEADER
 from livebeat.spec import ScheduleSpec
+from livebeat.wellformed import RUN_HEADER
 
 #: An app's own rule of what may be scheduled: raises SpecError for what may not.
 Allows = Callable[[ScheduleSpec], None]

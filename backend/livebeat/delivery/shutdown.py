@@ -14,15 +14,18 @@ from celery.worker import state
 
 from livebeat import clock
 from livebeat.connection import Link
-from livebeat.message import RUN_HEADER
+from livebeat.wellformed import RUN_HEADER
 
 logger = logging.getLogger(__name__)
 
 _PERIOD = 0.2
+#: Seconds that Celery takes to end its pool afterwards; at most half of the limit is kept for it.
+_ENDING = 1.5
 
 
 def end_when_idle(link: Link, worker: Any) -> None:
-    """Let this worker's soft shutdown wait for its running tasks, at most `worker_soft_shutdown_timeout` seconds."""
+    """Let this worker's soft shutdown wait for its running tasks, so long that the worker ends about
+    `worker_soft_shutdown_timeout` seconds after the signal at the latest."""
     ask_celery = worker.wait_for_soft_shutdown
 
     def wait_for_soft_shutdown(self: Any) -> None:
@@ -31,8 +34,9 @@ def end_when_idle(link: Link, worker: Any) -> None:
         if limit <= 0 or not running or not all(_run_id(request) for request in running):
             ask_celery()  # a task without a ledger entry is running: only Celery can tell
             return
-        logger.warning("Stopping: %d task(s) in hand have %g seconds to end.", len(running), limit)
-        deadline = clock.monotonic() + limit
+        patience = max(limit - _ENDING, limit / 2)
+        logger.warning("Stopping: %d task(s) in hand have %g seconds to end.", len(running), patience)
+        deadline = clock.monotonic() + patience
         while clock.monotonic() < deadline and _unfinished(link, running):
             threading.Event().wait(_PERIOD)
 

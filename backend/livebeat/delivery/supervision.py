@@ -22,7 +22,7 @@ from livebeat import clock
 from livebeat.connection import Link, link
 from livebeat.delivery.lease import owner_prefix
 from livebeat.delivery.ledger import Ledger, LedgerEntry, Run
-from livebeat.message import RUN_HEADER
+from livebeat.wellformed import is_run
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class _Supervised:
         if not soft and not state.should_terminate:
             error = f"hard time limit of {timeout:g} s exceeded"
             _end_execution(self, "run.failed", error_class="TimeLimitExceeded", error=error)
-            if _is_marked(self.request_dict, self.id):  # a child that is slow to start may be killed before its claim
+            if is_run(self.request_dict, self.id):  # a child that is slow to start may be killed before its claim
                 _lose(self, lambda entry: _is_unclaimed_by(self, entry), f"{error} before it began")
         super().on_timeout(soft, timeout)  # type: ignore[misc]
 
@@ -61,7 +61,7 @@ class _Supervised:
 
     def reject(self: Any, requeue: bool = False) -> None:
         """Never back to the broker's queue: the ledger has the message."""
-        super().reject(requeue=requeue and not _is_marked(self.request_dict, self.id))  # type: ignore[misc]
+        super().reject(requeue=requeue and not is_run(self.request_dict, self.id))  # type: ignore[misc]
 
 
 def supervised(request_class: Any) -> type:
@@ -83,7 +83,7 @@ def supervise(app_link: Link) -> None:
             return  # `_Supervised.terminate` tells it: it knows the process
         event, error = ("run.expired", "it expired before it was started") if expired else ("run.cancelled", "revoked")
         worker = str(request.hostname or "")
-        if _is_marked(request, request.id):
+        if is_run(request, request.id):
             _settle(
                 ledger, request.id, _is_unclaimed, lambda entry: ledger.end(entry, event, error=error, worker=worker)
             )
@@ -92,7 +92,7 @@ def supervise(app_link: Link) -> None:
 
     def unknown(sender: Any = None, message: Any = None, name: str = "", id: str = "", **_: Any) -> None:  # noqa: A002
         error = f"worker {sender.hostname} knows no task {name!r}"
-        if _is_marked(message.headers, id):
+        if is_run(message.headers, id):
             _settle(
                 ledger,
                 id,
@@ -108,7 +108,7 @@ def supervise(app_link: Link) -> None:
     def rejected(message: Any = None, exc: Any = None, **_: Any) -> bool:
         """Returns whether it is a run's: then it is kept with the run."""
         run_id = message.headers.get("id")
-        if not _is_marked(message.headers, run_id):
+        if not is_run(message.headers, run_id):
             return False
         error = f"its message can't be used: {exc}"
         _settle(ledger, run_id, _is_unclaimed, lambda entry: ledger.end(entry, "run.lost", error=error))
@@ -133,7 +133,7 @@ def _notice_losses_at_once(sender: Any = None, **_: Any) -> None:
 
     def on_job_process_lost(self: Any, job: Any, pid: int, exitcode: int) -> None:
         request = state.requests.get(job.correlation_id)
-        if request is not None and _is_marked(request.request_dict, request.id):
+        if request is not None and is_run(request.request_dict, request.id):
             self.mark_as_worker_lost(job, exitcode)
         else:
             as_ever(job, pid, exitcode)
@@ -144,7 +144,7 @@ def _notice_losses_at_once(sender: Any = None, **_: Any) -> None:
 
 def _child_is_gone(request: Any, error: BaseException) -> None:
     ledger, worker = Ledger(link(request.app)), request.hostname
-    if not _is_marked(request.request_dict, request.id):
+    if not is_run(request.request_dict, request.id):
         _tell_of(request, "run.failed", error_class=type(error).__name__, error=str(error))
     elif isinstance(error, Terminated):  # Celery stopped it, not its own doing
         why = {"error": "cancelled by its worker", "worker": worker}
@@ -164,7 +164,7 @@ def _end_execution(request: Any, event: str, *, or_given_back: bool = False, **f
     """End a run that a child of ours is executing, or, if asked, has just given back as we stopped it."""
     if request.time_start:
         facts["duration"] = round(max(clock.to_epoch(clock.now()) - request.time_start, 0), 6)
-    if _is_marked(request.request_dict, request.id):
+    if is_run(request.request_dict, request.id):
         ledger = Ledger(link(request.app))
         facts["worker"] = request.hostname
         is_in_child = _is_in_child(request)
@@ -205,10 +205,6 @@ def _settle(
                 return
     except redis.RedisError as error:
         logger.warning("Run %s: the ledger could not be told how it ended (%s); it is executed again.", run_id, error)
-
-
-def _is_marked(headers: Any, run_id: Any) -> bool:
-    return isinstance(run_id, str) and headers.get(RUN_HEADER) == run_id
 
 
 def _is_unclaimed(entry: LedgerEntry) -> bool:

@@ -8,7 +8,8 @@ import redis
 
 from livebeat.connection import Link
 from livebeat.delivery.workers import workers
-from livebeat.message import PUSHED_HEADER, RUN_HEADER
+from livebeat.message import PUSHED_HEADER
+from livebeat.wellformed import RUN_HEADER
 
 
 class Whereabouts:
