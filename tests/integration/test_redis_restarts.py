@@ -1,6 +1,7 @@
 """Redis is killed and started again under a beat, a worker and a sender: each goes on by itself, soon."""
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from redis.retry import Retry
 
 from livebeat import Interval, ScheduleSpec, ScheduleStore, clock, run_state, send
 from support.engine import celery_process, make_app
-from support.processes import Running, clean_environment, free_port
+from support.processes import Running, clean_environment, descendants, free_port
 from support.redis_servers import chosen
 from support.waiting import wait_until
 
@@ -124,3 +125,20 @@ def test_each_process_works_again_soon(server: KillableServer, tmp_path: Path, p
     assert [done.count(run) for run in runs] == [1] * len(runs)
     for log in ("worker.log", "beat.log"):
         assert "Unrecoverable" not in (tmp_path / log).read_text()
+
+
+def test_a_child_that_is_killed_while_its_worker_starts_does_not_end_the_worker(
+    server: KillableServer, tmp_path: Path
+) -> None:
+    """Celery takes it for a pool that can't be started; here Redis is away, so that a start lasts."""
+    app = make_app(server.url)
+    server.kill()
+    log = tmp_path / "worker.log"
+    with celery_process(server.url, tmp_path, "worker", "--concurrency=2", "--loglevel=info") as worker:
+        wait_until(lambda: log.exists() and "Cannot connect" in log.read_text(), 40, "a worker without Redis")
+        os.kill(wait_until(lambda: descendants(worker.pid), 10, "its children")[0], signal.SIGKILL)
+        server.start()
+        run = sent(app, "sample.note")
+        wait_until(lambda: run in evidence(tmp_path, "done"), 30, "a worker that works")
+        assert worker.poll() is None
+    assert "signal 9 (SIGKILL)" in log.read_text()

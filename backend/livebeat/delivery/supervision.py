@@ -139,6 +139,7 @@ def _notice_losses_at_once(sender: Any = None, **_: Any) -> None:
             as_ever(job, pid, exitcode)
 
     pool.on_job_process_lost = MethodType(on_job_process_lost, pool)
+    pool.maintain_pool()  # Celery's next step ends the worker if a child was killed while it started
     sender.hub.call_repeatedly(_ROUND, pool.maintain_pool)
 
 
