@@ -1,4 +1,4 @@
-"""A soft shutdown that ends as soon as the work in hand has ended.
+"""A soft shutdown that ends as soon as the work in hand has ended, and that always ends.
 
 Celery's own sleeps for the whole `worker_soft_shutdown_timeout` once a task is running. The ledger knows better: a
 run without an entry has ended.
@@ -7,9 +7,11 @@ run without an entry has ended.
 import logging
 import threading
 import types
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import redis
+from celery.signals import worker_ready
 from celery.worker import state
 
 from livebeat import clock
@@ -41,6 +43,18 @@ def end_when_idle(link: Link, worker: Any) -> None:
             threading.Event().wait(_PERIOD)
 
     worker.wait_for_soft_shutdown = types.MethodType(wait_for_soft_shutdown, worker)
+    worker_ready.connect(lambda **_: let_stop_interrupt(worker.pool), weak=False)
+
+
+def let_stop_interrupt(pool: Any) -> None:
+    """Let a threads pool be stopped in the middle of being given a task.
+
+    Celery stops it inside its signal handler, so perhaps while this very thread holds the executor's lock, and would
+    wait for that for ever.
+    """
+    executor = getattr(pool, "executor", None)
+    if isinstance(executor, ThreadPoolExecutor):
+        executor._shutdown_lock = threading.RLock()  # type: ignore[assignment]
 
 
 def _run_id(request: Any) -> str | None:
