@@ -16,7 +16,8 @@ from redbeat.schedules import rrule
 
 from livebeat import clock
 from livebeat.errors import SpecError
-from livebeat.rules import Cron, Interval, Once, Recurrence, RRule, from_json
+from livebeat.rules import Cron, Excluding, Interval, Once, Recurrence, RRule, Union, from_json
+from livebeat.rules.cron_fields import fields_of
 from livebeat.rules.rrule_text import FREQUENCIES, MONTHLY, WEEKDAYS, Parts
 from livebeat.rules.zone import keeps_offset, zone
 
@@ -30,11 +31,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def is_redbeat_exact(recurrence: Recurrence, app_zone: str) -> bool:
     """Whether RedBeat's nearest form fires at the same instants.
 
-    RedBeat reads a cron rule in the app's zone, and an rrule at the offset from UTC that its dtstart had. It knows no
-    ordinal weekdays (2MO), though most have another form, and no fractions of a second.
+    RedBeat reads a cron rule in the app's zone, without seconds, and an rrule at the offset from UTC that its dtstart
+    had. It knows no ordinal weekdays (2MO), though most have another form, no fractions of a second, no unions and
+    nothing left out; and what a clock change does to a rule can't be chosen there.
     """
+    if isinstance(recurrence, Union | Excluding):
+        return False
     if isinstance(recurrence, Cron):
-        return recurrence.timezone in {None, app_zone}
+        is_plain = recurrence.gap == "next_valid" and recurrence.repeat is None
+        return is_plain and recurrence.timezone in {None, app_zone} and fields_of(recurrence.expression).seconds == (0,)
     if isinstance(recurrence, Once):
         return not recurrence.at.microsecond
     if isinstance(recurrence, RRule):
@@ -67,10 +72,17 @@ def from_celery(rule: Any) -> Recurrence:
 
 
 def to_celery(recurrence: Recurrence) -> Any:
-    """The Celery object nearest to a rule, which RedBeat's encoder can write."""
+    """The Celery object nearest to a rule, which RedBeat's encoder can write.
+
+    Of a union its first rule, so that nothing runs when nothing is due; of a rule without some instants the whole
+    rule; of a cron with seconds the minutes, once each, or an interval of as many runs where it runs in every minute.
+    """
+    if isinstance(recurrence, Union):
+        return to_celery(recurrence.rules[0])
+    if isinstance(recurrence, Excluding):
+        return to_celery(recurrence.rule)
     if isinstance(recurrence, Cron):
-        minute, hour, day, month, weekday = recurrence.expression.split()
-        return crontab(minute, hour, day_of_month=day, month_of_year=month, day_of_week=weekday)
+        return _to_crontab(recurrence)
     if isinstance(recurrence, Interval):
         return schedule(recurrence.every)
     if isinstance(recurrence, Once):
@@ -130,6 +142,14 @@ def _was_run_by_another(ours: dict[str, Any], last_run_at: datetime) -> bool:
 
 def _same_in_redbeat(kept: Recurrence, written: Recurrence) -> bool:
     return from_redbeat(json.loads(json.dumps(to_celery(kept), cls=RedBeatJSONEncoder))) == written
+
+
+def _to_crontab(rule: Cron) -> Any:
+    minute, hour, day, month, weekday = rule.expression.split()[-len(_CRON_FIELDS) :]
+    seconds = fields_of(rule.expression).seconds
+    if len(seconds) > 1 and {minute, hour, day, month, weekday} == {"*"}:
+        return schedule(timedelta(seconds=60 / len(seconds)))
+    return crontab(minute, hour, day_of_month=day, month_of_year=month, day_of_week=weekday)
 
 
 def _to_rrule(rule: RRule) -> Any:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from redbeat.decoder import RedBeatJSONDecoder, RedBeatJSONEncoder
 from redbeat.schedules import rrule
 
-from livebeat import Once, RRule
-from livebeat.celery_rules import from_celery, from_redbeat, is_redbeat_exact, to_celery
+from livebeat import Cron, Excluding, Interval, Once, RRule, Union
+from livebeat.celery_rules import as_left, from_celery, from_redbeat, is_redbeat_exact, to_celery
 from livebeat.errors import SpecError
 from livebeat.rules import Recurrence
 from support.rrules import rules
@@ -151,3 +151,35 @@ def test_an_unknown_kind_is_refused_in_both_languages() -> None:
     with pytest.raises(SpecError, match="solar") as caught:
         from_redbeat({"__type__": "solar"})
     assert caught.value.text("ko") != caught.value.text("en")
+
+
+DAILY = Cron("30 9 * * *", SEOUL)
+
+
+@pytest.mark.parametrize(
+    ("rule", "nearest", "exact"),
+    [
+        (DAILY, Cron("30 9 * * *"), True),
+        (Cron("0 30 9 * * *", SEOUL), Cron("30 9 * * *"), True),
+        (Cron("15 30 9 * * *", SEOUL), Cron("30 9 * * *"), False),
+        (Cron("*/10 30 9 * * *", SEOUL), Cron("30 9 * * *"), False),
+        (Cron("*/10 * * * * *", SEOUL), Interval(seconds=10), False),
+        (Cron("30 9 * * *", SEOUL, gap="skip"), Cron("30 9 * * *"), False),
+        (Cron("30 9 * * *", SEOUL, repeat="both"), Cron("30 9 * * *"), False),
+        (Union(DAILY, Interval(seconds=60)), Cron("30 9 * * *"), False),
+        (Excluding(DAILY, ["2026-12-25"]), Cron("30 9 * * *"), False),
+        (Excluding(Union(Interval(seconds=60), DAILY), rules=[Once(START)]), Interval(seconds=60), False),
+    ],
+)
+def test_what_redbeat_cannot_say_has_its_nearest_form_and_is_kept_beside_it(
+    rule: Recurrence, nearest: Recurrence, exact: bool
+) -> None:
+    assert is_redbeat_exact(rule, SEOUL) is exact
+    definition = written(to_celery(rule))
+    assert from_redbeat(definition) == nearest
+    # Ours comes back from beside it, trusted or not, until RedBeat's own code says something else.
+    ours = {"recurrence": rule.to_json()}
+    for trusted in (True, False):
+        assert as_left(ours, trusted, definition, None, SEOUL) == rule
+    other = written(to_celery(Cron("0 1 * * *")))
+    assert as_left(ours, False, other, None, SEOUL) == Cron("0 1 * * *", SEOUL)

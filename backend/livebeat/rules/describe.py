@@ -1,19 +1,29 @@
 """A rule in words, Korean or English: for pages, the shell and error messages. Never parsed back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
-from celery.schedules import crontab_parser
-
 from livebeat.errors import Language
+from livebeat.rules.bounded import Bounded
 from livebeat.rules.cron import Cron
+from livebeat.rules.days import Holidays
+from livebeat.rules.describe_cron import cron_in_words
+from livebeat.rules.excluding import Excluding
 from livebeat.rules.interval import Interval
 from livebeat.rules.once import Once
 from livebeat.rules.recurrence import Recurrence
 from livebeat.rules.rrule import RRule
-from livebeat.rules.rrule_words import MONTHS, WEEKDAYS, rrule_in_words
+from livebeat.rules.rrule_words import rrule_in_words, time_of_day
+from livebeat.rules.union import Union
+from livebeat.rules.zone import zone
 
-_MOST_TIMES = 6
+#: More rules and dates are counted.
+_MOST_RULES, _MOST_DATES = 5, 4
+_REPEATS = {
+    "ko": {"first": "첫 번째에만 실행", "second": "두 번째에만 실행", "both": "두 번 다 실행"},
+    "en": {"first": "the first time only", "second": "the second time only", "both": "both times"},
+}
 
 
 class _Unit(NamedTuple):
@@ -29,14 +39,17 @@ def describe(rule: Recurrence, language: Language = "ko") -> str:
     """The rule in words, without its zone: `매주 월요일 06:00`, `every Monday 06:00`."""
     if isinstance(rule, Interval):
         return _interval(rule, language)
-    if isinstance(rule, Cron):
-        return _cron(rule.expression, language)
-    if isinstance(rule, RRule):
-        is_whole = rule.dtstart is not None and rule.parts.has_times
-        return rrule_in_words(rule.parts.filled(rule.start) if is_whole else rule.parts, language)
+    if isinstance(rule, Cron | RRule):
+        return _of_the_clock(rule, language)
     if isinstance(rule, Once):
         at = rule.at.isoformat(sep=" ").replace("+00:00", " UTC")
         return f"{at}에 한 번" if language == "ko" else f"once, {at}"
+    if isinstance(rule, Union):
+        return _union(rule, language)
+    if isinstance(rule, Excluding):
+        return _excluding(rule, language)
+    if isinstance(rule, Bounded):
+        return _bounded(rule, language)
     return str(rule)
 
 
@@ -51,61 +64,95 @@ def _interval(rule: Interval, language: Language) -> str:
     return f"{seconds:g}초마다" if language == "ko" else f"every {seconds:g} seconds"
 
 
-def _cron(expression: str, language: Language) -> str:
-    minute, hour, day, month, weekday = expression.split()
-    days = _days(day, month, weekday, language)
-    times = _times(minute, hour, language)
-    return (
-        f"{days} {times}" if language == "ko" else f"{days}, {times}" if not times[0].isdigit() else f"{days} {times}"
-    )
+def _of_the_clock(rule: Cron | RRule, language: Language) -> str:
+    """With what it does where clocks are set, as far as that isn't what such a rule does anyway."""
+    if isinstance(rule, Cron):
+        words = cron_in_words(rule.expression, language)
+    else:
+        words = rrule_in_words(rule.parts.filled(rule.start) if rule.dtstart else rule.parts, language)
+    return words + "".join(_policies(rule, language))
 
 
-def _times(minute: str, hour: str, language: Language) -> str:
-    minutes, hours = _numbers(minute, 60, 0), _numbers(hour, 24, 0)
-    if "*" not in minute + hour and len(minutes) * len(hours) <= _MOST_TIMES:
-        return ", ".join(f"{h:02d}:{m:02d}" for h in hours for m in minutes)
+def _policies(rule: Cron | RRule, language: Language) -> Iterator[str]:
     ko = language == "ko"
-    if hour == "*" and minute == "*":
-        return "매분" if ko else "every minute"
-    if hour == "*" and minute.startswith("*/") and 60 % int(minute[2:]) == 0:
-        return f"{minute[2:]}분마다" if ko else f"every {minute[2:]} minutes"
-    at = _list(minutes, "분" if ko else "")
-    if hour == "*":
-        return f"매시 {at}" if ko else f"at minute {at} of every hour"
-    within = _list(hours, "시" if ko else "")
-    if minute == "*":
-        return f"{within} 동안 매분" if ko else f"every minute of hour {within}"
-    return f"{within}의 {at}" if ko else f"at minute {at} of hour {within}"
+    if rule.gap == "skip":
+        yield ", 시계를 앞당겨 없는 시각은 건너뜀" if ko else "; a time that the clocks jump over is left out"
+    if rule.repeat:
+        which = _REPEATS[language][rule.repeat]
+        yield f", 시계를 되돌려 두 번 오는 시각은 {which}" if ko else f"; a time that comes twice runs {which}"
 
 
-def _days(day: str, month: str, weekday: str, language: Language) -> str:
+def _union(rule: Union, language: Language) -> str:
+    """Each rule, with its zone where these differ."""
     ko = language == "ko"
-    parts = []
-    if month != "*":
-        months = _numbers(month, 12, 1)
-        parts.append(_list(months, "월") if ko else "in " + ", ".join(MONTHS[m - 1] for m in months))
-    if day != "*":
-        days = _numbers(day, 31, 1)
-        prefix = "" if month != "*" else "매월 "
-        parts.append(prefix + _list(days, "일") if ko else f"on day {_list(days, '')} of the month")
-    if weekday != "*":
-        names = ", ".join(WEEKDAYS[language][w - 1] for w in _numbers(weekday, 7, 0))
-        only = bool(parts)
-        if ko:
-            parts.append(f"중 {names}에만" if only else f"매주 {names}")
-        else:
-            parts.append(f"only if it is {names}" if only else f"every {names}")
-    if not parts:
-        return "매일" if ko else "every day"
-    return " ".join(parts)
+    words = []
+    for each in rule.rules[:_MOST_RULES]:
+        named = _zone_of(each) if _zone_of(rule) is None else None
+        words.append(describe(each, language) + (f" ({named})" if named else ""))
+    if (more := len(rule.rules) - _MOST_RULES) > 0:
+        words.append(f"그 밖의 규칙 {more}개" if ko else f"{more} more rule{'s' if more > 1 else ''}")
+    return (" 그리고 " if ko else "; and ").join(words)
 
 
-def _numbers(field: str, size: int, first: int) -> list[int]:
-    return sorted(crontab_parser(size, first).parse(field))
+def _excluding(rule: Excluding, language: Language) -> str:
+    ko = language == "ko"
+    words = describe(rule.rule, language)
+    left_out = list(_dates(rule.dates, language))
+    if rule.holidays:
+        left_out.append(_holidays(rule.holidays, language))
+    left_out += [describe(each, language) for each in rule.rules]
+    if not left_out:
+        return words
+    own = _zone_of(rule.rule)
+    if rule.timezone and own and own != rule.timezone:
+        left_out[-1] += f" ({rule.timezone})"
+    return f"{words} (제외: {', '.join(left_out)})" if ko else f"{words}, except {', '.join(left_out)}"
 
 
-def _list(numbers: Sequence[int], suffix: str) -> str:
-    """`1, 2, 3` as `1–3`, `1, 4, 7` as it is; the suffix after each."""
-    if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
-        return f"{numbers[0]}–{numbers[-1]}{suffix}"
-    return ", ".join(f"{number}{suffix}" for number in numbers)
+def _dates(dates: Sequence[str], language: Language) -> Iterator[str]:
+    ko = language == "ko"
+    for each in dates[:_MOST_DATES]:
+        first, _, last = each.partition("/")
+        yield first if not last else f"{first}–{last}" if ko else f"{first} to {last}"
+    if (more := len(dates) - _MOST_DATES) > 0:
+        yield f"그 밖의 {more}건" if ko else f"{more} more"
+
+
+def _holidays(holidays: Holidays, language: Language) -> str:
+    """`KR 공휴일`, `the public holidays of KR`; what was added and removed by hand in brackets."""
+    ko, kinds = language == "ko", ", ".join(holidays.categories)
+    place = "-".join(filter(None, (holidays.country, holidays.subdivision)))
+    added, removed = (", ".join(_dates(each, language)) for each in (holidays.add, holidays.remove))
+    if ko:
+        words = f"{place} 공휴일" if kinds == "public" else f"{place} 휴일[{kinds}]"
+        changes = [f"{added} 추가"] * bool(added) + [f"{removed} 빼고"] * bool(removed)
+    else:
+        words = f"the {kinds} holidays of {place}"
+        changes = [f"with {added}"] * bool(added) + [f"without {removed}"] * bool(removed)
+    return f"{words} ({', '.join(changes)})" if changes else words
+
+
+def _bounded(rule: Bounded, language: Language) -> str:
+    named, ko, words = _zone_of(rule.rule), language == "ko", describe(rule.rule, language)
+    if rule.start:
+        start = _reading(rule.start, named)
+        words += f", {start}부터" if ko else f", from {start}"
+    if rule.end:
+        end = _reading(rule.end, named)
+        between = " " if rule.start else ", "
+        words += f"{between}{end}까지" if ko else f"{between}until {end}"
+    return words
+
+
+def _zone_of(rule: Recurrence) -> str | None:
+    """The zone whose clocks a rule reads; None where it reads none, or several."""
+    if isinstance(rule, Union):
+        zones = {_zone_of(each) for each in rule.rules}
+        return zones.pop() if len(zones) == 1 else None
+    return _zone_of(rule.rule) if isinstance(rule, Excluding | Bounded) else getattr(rule, "timezone", None)
+
+
+def _reading(at: datetime, named: str | None) -> str:
+    """On the rule's own clocks, else in UTC."""
+    local = at.astimezone(zone(named or "UTC"))
+    return f"{local:%Y-%m-%d} {time_of_day(local.hour, local.minute, local.second)}" + ("" if named else " UTC")

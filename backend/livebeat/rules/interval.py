@@ -1,5 +1,6 @@
 """Every so many seconds, counted from an anchor, so that lateness never adds up."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -38,6 +39,12 @@ class Interval(Recurrence):
         anchor = self.anchor or _EPOCH
         steps = max((instant - anchor) // self.every + 1, 1)
         return anchor + steps * self.every
+
+    def walk(self, after: datetime, until: datetime) -> Iterator[datetime]:
+        slot = self.next_after(after)
+        while slot <= until:
+            yield slot
+            slot += self.every
 
     def latest(self, after: datetime, until: datetime) -> datetime | None:
         anchor = self.anchor or _EPOCH

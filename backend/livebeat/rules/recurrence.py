@@ -1,12 +1,14 @@
 """What every rule can do, and its JSON form."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, ClassVar
 
 from livebeat.errors import SpecError
 
+#: Whether a rule ever occurs is looked for from here on, since no rule reads a clock.
+REFERENCE = datetime(2026, 1, 1, tzinfo=UTC)
 #: Instants that are counted one by one at most.
 COUNTED = 1_000
 
@@ -15,12 +17,13 @@ class Recurrence:
     """A rule: the instants at which something is due. Subclasses are frozen, comparable and cheap to make."""
 
     kind: ClassVar[str]
-    #: Every subclass by its kind, for reading JSON.
+    #: Every subclass that has a kind by it, for reading JSON.
     kinds: ClassVar[dict[str, type["Recurrence"]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        Recurrence.kinds[cls.kind] = cls
+        if "kind" in cls.__dict__:
+            Recurrence.kinds[cls.kind] = cls
 
     @property
     def anchor(self) -> datetime | None:
@@ -101,4 +104,11 @@ def from_json(data: Any) -> Recurrence:
             f"kind {kind!r} is unknown; known are {known}",
             f"kind {kind!r}을(를) 알 수 없습니다. 사용 가능: {known}",
         )
-    return Recurrence.kinds[kind].parse(data)
+    try:
+        return Recurrence.kinds[kind].parse(data)
+    except RecursionError:
+        raise SpecError(
+            "recurrence",
+            "is nested too deep; put its rules side by side",
+            "중첩이 너무 깊습니다. 규칙을 나란히 적으세요",
+        ) from None

@@ -6,13 +6,13 @@ from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
 from livebeat.errors import SpecError
-from livebeat.rules.recurrence import Recurrence
+from livebeat.rules.clocks import Clocks, Gap, Repeat, Walls, check_policies, next_instant, policies_to_json
+from livebeat.rules.recurrence import REFERENCE, Recurrence
 from livebeat.rules.rrule_text import Parts, parse
-from livebeat.rules.rrule_walls import Walls, walls_of
-from livebeat.rules.zone import change, gap_end, instants, zone
+from livebeat.rules.rrule_walls import walls_of
+from livebeat.rules.zone import zone
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TICK = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
 _YEARS = (1900, 2900)
 
@@ -26,9 +26,8 @@ class RRule(Recurrence):
     `dtstart` where that is a `ZoneInfo`, else the store fills in the Celery app's; without `dtstart` the creation
     instant. UNTIL without a `Z` is a time on those clocks.
 
-    Across a clock change it does as `Cron`: FREQ=DAILY and longer name fixed times, which run once, at the end of a
-    gap that swallowed them and at the first pass of a repeat; HOURLY and shorter have no instants in a gap, and run
-    in both passes of a repeat.
+    Across a clock change it does as `Cron`, with the same `gap` and `repeat`: FREQ=DAILY and longer name fixed times;
+    HOURLY and shorter are wildcards.
     """
 
     kind: ClassVar[str] = "rrule"
@@ -36,17 +35,20 @@ class RRule(Recurrence):
     rule: str
     dtstart: datetime | None = None
     timezone: str | None = None
+    gap: Gap = "next_valid"
+    repeat: Repeat | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.rule, str):
             raise SpecError("rule", "must be text such as FREQ=DAILY", "FREQ=DAILY와 같은 문자열이어야 합니다")
+        check_policies(self.gap, self.repeat)
         object.__setattr__(self, "rule", "".join(self.rule.split()).upper().removeprefix("RRULE:"))
         if self.dtstart is not None:
             _check_start(self.dtstart)
             named = getattr(self.dtstart.tzinfo, "key", None)
             object.__setattr__(self, "timezone", self.timezone or named)
             object.__setattr__(self, "dtstart", self.dtstart.astimezone(UTC).replace(microsecond=0))
-        if _compiled(self.rule, self.dtstart, self.timezone).never:
+        if self._compiled.never:
             raise SpecError(
                 "rule",
                 f"{self.rule} never occurs: no date and time fits all of its parts (looked at 40 years)",
@@ -70,10 +72,19 @@ class RRule(Recurrence):
     @property
     def until(self) -> datetime | None:
         """The instant that UNTIL says; None where it says none."""
-        return _compiled(self.rule, self.dtstart, self.timezone).until
+        return self._compiled.until
+
+    @property
+    def has_times(self) -> bool:
+        """Whether it names times of the day, rather than running all day through."""
+        return self.parts.has_times
 
     def next_after(self, instant: datetime) -> datetime | None:
-        return _compiled(self.rule, self.dtstart, self.timezone).next_after(instant)
+        return self._compiled.next_after(instant)
+
+    @property
+    def _compiled(self) -> "_Compiled":
+        return _compile(self.rule, self.dtstart, self.timezone, self.gap, self.repeat)
 
     def resolved(self, default_zone: str, anchor: datetime) -> "RRule":
         if self.dtstart and self.timezone:
@@ -84,7 +95,9 @@ class RRule(Recurrence):
         data = {"kind": self.kind, "rule": self.rule}
         if self.dtstart:
             data["dtstart"] = self.dtstart.isoformat()
-        return {**data, "timezone": self.timezone} if self.timezone else data
+        if self.timezone:
+            data["timezone"] = self.timezone
+        return {**data, **policies_to_json(self.gap, self.repeat)}
 
     @classmethod
     def parse(cls, data: dict[str, Any]) -> "RRule":
@@ -97,70 +110,61 @@ class RRule(Recurrence):
             raise SpecError(
                 "dtstart", "must be an ISO 8601 instant with a zone", "시간대가 있는 ISO 8601 시각이어야 합니다"
             ) from None
-        return cls(rule, dtstart, timezone)
+        return cls(rule, dtstart, timezone, data.get("gap", "next_valid"), data.get("repeat"))
 
     def __str__(self) -> str:
         return self.rule
 
 
-class _Compiled(NamedTuple):
-    """A rule ready to be asked. `last`: the reading that COUNT ends with; `until`: the instant that UNTIL says."""
+class _Counted(NamedTuple):
+    """The readings up to the one that COUNT ends with."""
 
     walls: Walls
-    tz: tzinfo
-    has_times: bool
-    last: datetime | None
+    last: datetime
+
+    def after(self, wall: datetime) -> datetime | None:
+        found = self.walls.after(wall)
+        return found if found is None or found <= self.last else None
+
+
+class _Compiled(NamedTuple):
+    """A rule ready to be asked. `until`: the instant that UNTIL says."""
+
+    walls: Walls
+    clocks: Clocks
     until: datetime | None
     never: bool
 
     def next_after(self, instant: datetime) -> datetime | None:
-        local = instant.astimezone(self.tz)
-        wall = local.replace(tzinfo=None)
-        found = self._first(wall, instant)
-        if not self.has_times and not local.fold:
-            passes = instants(wall, self.tz)
-            if len(passes) == 2:  # the clock will be set back over this reading: some earlier ones come again
-                back = change(*passes, self.tz)
-                again = self._first(_wall(back, self.tz) - _TICK, back - _TICK)
-                found = min((at for at in (found, again) if at is not None), default=None)
+        found = next_instant(self.walls, self.clocks, instant.astimezone(UTC))
         return found if found is None or self.until is None or found <= self.until else None
-
-    def _first(self, wall: datetime, after: datetime) -> datetime | None:
-        """The first instant after `after` of the readings later than `wall`."""
-        reading = self.walls.after(wall)
-        while reading is not None and (self.last is None or reading <= self.last):
-            at = instants(reading, self.tz)
-            if self.has_times:
-                at = at[:1] or (gap_end(reading, self.tz),)
-            for found in at:
-                if found > after:
-                    return found
-            reading = self.walls.after(reading)
-        return None
 
 
 @lru_cache(maxsize=8192)
-def _compiled(rule: str, dtstart: datetime | None, timezone: str | None) -> _Compiled:
+def _compile(rule: str, dtstart: datetime | None, timezone: str | None, gap: Gap, repeat: Repeat | None) -> _Compiled:
     parts = parse(rule)
     tz = zone(timezone or "UTC")
     if dtstart is None:  # which of its periods count is not known yet
         parts = replace(parts, interval=1)
     start = _wall(dtstart or _EPOCH, tz)
-    walls = walls_of(parts, start)
-    first = walls.after(start - _SECOND)
-    last = first
-    for _ in range((parts.count or 1) - 1):
-        if last is None:
+    walls: Walls = walls_of(parts, start)
+    last = walls.after(start - _SECOND)
+    never = last is None
+    if parts.count:
+        walls = _counted(walls, last, parts.count)
+    clocks = Clocks(tz, parts.has_times and gap == "next_valid", repeat or ("first" if parts.has_times else "both"))
+    if parts.has_times and gap == "skip":
+        never = never or next_instant(walls, clocks, (dtstart or REFERENCE) - _SECOND) is None
+    return _Compiled(walls, clocks, _instant_of(parts.until, tz), never)
+
+
+def _counted(walls: Walls, last: datetime | None, count: int) -> Walls:
+    for _ in range(count - 1):
+        following = None if last is None else walls.after(last)
+        if following is None:
             break
-        last = walls.after(last)
-    return _Compiled(
-        walls=walls,
-        tz=tz,
-        has_times=parts.has_times,
-        last=last if parts.count else None,
-        until=_instant_of(parts.until, tz),
-        never=first is None,
-    )
+        last = following
+    return walls if last is None else _Counted(walls, last)
 
 
 def _instant_of(until: datetime | None, tz: tzinfo) -> datetime | None:
