@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from redbeat.decoder import RedBeatJSONDecoder, RedBeatJSONEncoder
@@ -17,16 +17,17 @@ from redbeat.decoder import RedBeatJSONDecoder, RedBeatJSONEncoder
 from livebeat import clock
 from livebeat.celery_rules import as_left, is_redbeat_exact, to_celery
 from livebeat.errors import SpecError
-from livebeat.spec import ScheduleSpec
+from livebeat.spec import ScheduleSpec, instants
 
 FIELDS = ("definition", "meta", "livebeat")
 #: The score of what must not be dispatched; stock RedBeat ignores scores below zero, too.
 OUT_OF_RANGE = -1.0
+_NO_DELAY = timedelta()
 _REDBEAT = RedBeatJSONDecoder()
 _INSTANT = ("__type__", "year", "month", "day", "hour", "minute", "second", "microsecond", "timezone")
 _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 #: In our JSON; within a string of it the quotes would be escaped.
-_NEXT = re.compile(r'"next": [^,}]+')
+_NEXT = re.compile(r'"next": [^,}]+(, "due": [^,}]+)?')
 
 
 class Raw(NamedTuple):
@@ -64,12 +65,38 @@ class Pause:
 
 
 @dataclass(frozen=True)
+class Skipping:
+    """Consecutive slots that did not run because of the overlap rule, and that no event has told yet: both ends
+    included, and since when (Redis' time) it is so."""
+
+    first: datetime
+    last: datetime
+    count: int
+    since: datetime
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object; `parse` gives an equal one."""
+        return {
+            "from": self.first.isoformat(),
+            "to": self.last.isoformat(),
+            "count": self.count,
+            "since": self.since.isoformat(),
+        }
+
+    @classmethod
+    def parse(cls, data: dict[str, Any]) -> "Skipping":
+        """Of its JSON object."""
+        first, last, since = (datetime.fromisoformat(data[name]) for name in ("from", "to", "since"))
+        return cls(first, last, int(data["count"]), since)
+
+
+@dataclass(frozen=True)
 class StoredSchedule:
     """A schedule with its state.
 
     `next_at` is its next slot, None while it is paused, and for good once its rule has no further instant. `revision`
     counts its changes; `incarnation` tells it from an earlier schedule of the same name. `problem` says why it is set
-    aside. `pause` tells of a pause that was made through Livebeat.
+    aside. `pause` tells of a pause that was made through Livebeat. `total_runs` counts the dispatched slots.
     """
 
     spec: ScheduleSpec
@@ -88,12 +115,22 @@ class StoredSchedule:
     redbeat_exact: bool
     raw: Raw
     pause: Pause | None = None
+    skipping: Skipping | None = None
+
+    @property
+    def delay(self) -> timedelta:
+        """How much later than its slot each of its dispatches is due: the same part of the jitter for all of them."""
+        jitter = self.spec.jitter
+        if not jitter:
+            return _NO_DELAY
+        part = int.from_bytes(hashlib.sha1(self.incarnation.encode(), usedforsecurity=False).digest()[:6]) / 2**48
+        return timedelta(milliseconds=int(part * jitter * 1000))
 
     @property
     def score(self) -> float:
-        """Epoch seconds at which the beat has to look at it: its next slot, or the end of its pause."""
+        """Epoch seconds at which the beat has to look at it: its next slot and its delay, or the end of its pause."""
         if self.next_at is not None:
-            return clock.to_epoch(self.next_at)
+            return clock.to_epoch(self.next_at + self.delay)
         ends = self.pause.until if self.pause else None
         return clock.to_epoch(ends) if ends else OUT_OF_RANGE
 
@@ -136,7 +173,7 @@ def encode_ours(stored: StoredSchedule, definition: str) -> str:
         "v": 1,
         "incarnation": stored.incarnation,
         "revision": stored.revision,
-        "next": clock.to_epoch(stored.next_at) if stored.next_at else None,
+        **_next(stored.next_at, stored.delay),
         "digest": digest(definition),
         "recurrence": spec.recurrence.to_json(),
         "redbeat_exact": stored.redbeat_exact,
@@ -146,6 +183,8 @@ def encode_ours(stored: StoredSchedule, definition: str) -> str:
     }
     optional = {
         "catchup_window": spec.catchup_window,
+        "policies": spec.policies_to_json(),
+        "skipping": stored.skipping.to_json() if stored.skipping else None,
         "pause": stored.pause.to_json() if stored.pause else None,
         "labels": list(spec.labels),
         "description": spec.description,
@@ -155,9 +194,25 @@ def encode_ours(stored: StoredSchedule, definition: str) -> str:
     return json.dumps({**ours, **{name: value for name, value in optional.items() if value}}, ensure_ascii=False)
 
 
-def advanced(ours: str, next_at: datetime | None) -> str:
+def advanced(ours: str, next_at: datetime | None, delay: timedelta = _NO_DELAY) -> str:
     """Our JSON as it lies there, for another slot: all that a dispatch changes in it."""
+    if delay:
+        return _NEXT.sub(json.dumps(_next(next_at, delay))[1:-1], ours, count=1)
     return _NEXT.sub(f'"next": {clock.to_epoch(next_at) if next_at else "null"}', ours, count=1)
+
+
+def _next(next_at: datetime | None, delay: timedelta) -> dict[str, float | None]:
+    """The slot that the score stands for, and the score itself where the dispatch is due later than the slot."""
+    if next_at is None:
+        return {"next": None}
+    due = {"due": clock.to_epoch(next_at + delay)} if delay else {}
+    return {"next": clock.to_epoch(next_at), **due}
+
+
+def is_exact(spec: ScheduleSpec, app_zone: str) -> bool:
+    """Whether a stock RedBeat would run it at the same instants."""
+    narrowed = spec.start or spec.end or spec.max_runs or spec.jitter
+    return not narrowed and is_redbeat_exact(spec.recurrence, app_zone)
 
 
 def decode(name: str, raw: Raw, app_zone: str) -> StoredSchedule:
@@ -184,6 +239,7 @@ def _decode(name: str, raw: Raw, app_zone: str) -> StoredSchedule:
     ours = _object("livebeat", raw.livebeat) if raw.livebeat else {}
     trusted = bool(ours) and ours.get("digest") == digest(raw.definition)
     make = ScheduleSpec.unchecked if trusted else ScheduleSpec
+    policies = ours.get("policies")
     spec = make(
         name=name,
         task=definition.get("task") or "",
@@ -196,6 +252,7 @@ def _decode(name: str, raw: Raw, app_zone: str) -> StoredSchedule:
         catchup_window=ours.get("catchup_window"),
         labels=tuple(ours.get("labels", ())),
         description=ours.get("description", ""),
+        **({**policies, **instants(policies)} if policies else {}),
     )
     next_score = ours.get("next")
     return StoredSchedule(
@@ -210,9 +267,10 @@ def _decode(name: str, raw: Raw, app_zone: str) -> StoredSchedule:
         changed_at=datetime.fromisoformat(ours["at"]) if ours.get("at") else None,
         problem=ours.get("problem") if trusted else None,
         ours=trusted,
-        redbeat_exact=is_redbeat_exact(spec.recurrence, app_zone),
+        redbeat_exact=is_exact(spec, app_zone),
         raw=raw,
         pause=Pause.parse(ours["pause"]) if ours.get("pause") and not spec.enabled else None,
+        skipping=Skipping.parse(ours["skipping"]) if ours.get("skipping") else None,
     )
 
 

@@ -5,8 +5,11 @@
     │   └── NameRefusedError       the name would land on a key that isn't a schedule
     ├── ScheduleNotFoundError      (also a LookupError)
     ├── ScheduleExistsError
+    ├── StillRunningError          a run of the schedule is unfinished, and its overlap rule allows no second one
+    ├── BackfillNotFoundError      (also a LookupError)
     ├── RevisionConflictError      somebody else changed it first
     ├── SeedFileError              schedules.json can't be used; says where
+    │   └── SeedEntryError         one of its entries could not be applied, the others are
     ├── ImportFileError            another scheduler's file can't be read; says why
     ├── MalformedMessageError      what lies on a queue is no message that a worker can use
     └── ConfigurationError         the app can't run like this; says which setting
@@ -64,6 +67,23 @@ class ScheduleExistsError(LivebeatError):
     ko = "'{name}' 스케줄이 이미 존재합니다."
 
 
+class StillRunningError(LivebeatError):
+    """A run of the schedule is unfinished, and its overlap rule allows no second one beside or behind it."""
+
+    en = "'{name}' was not triggered: run {run} of it is unfinished, and its overlap rule is {overlap}. Wait for its end."
+    ko = (
+        "'{name}' 스케줄을 실행하지 않았습니다. 실행 {run}이(가) 아직 끝나지 않았고 겹침 규칙이 {overlap}입니다. "
+        "끝난 뒤 다시 시도하세요."
+    )
+
+
+class BackfillNotFoundError(LivebeatError, LookupError):
+    """No backfill of this id."""
+
+    en = "There is no backfill {id}. One that has ended is kept until 50 newer ones have."
+    ko = "백필 {id}을(를) 찾을 수 없습니다. 끝난 백필은 그 뒤로 50개가 더 끝날 때까지 보관됩니다."
+
+
 class RevisionConflictError(LivebeatError):
     """The schedule's revision is not the one that the change was made against."""
 
@@ -78,6 +98,13 @@ class SeedFileError(LivebeatError):
 
     en = "{path}: {reason} Nothing was changed."
     ko = "{path}: {reason} 아무것도 변경하지 않았습니다."
+
+
+class SeedEntryError(SeedFileError):
+    """An entry of the schedules file could not be applied; the others are."""
+
+    en = "{path}: {reason} This schedule was left as it is."
+    ko = "{path}: {reason} 이 스케줄은 그대로 두었습니다."
 
 
 class ImportFileError(LivebeatError):

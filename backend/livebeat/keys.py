@@ -128,9 +128,24 @@ class Keys:
         return f"{self.prefix}children:{run_id}"
 
     @property
+    def backfills(self) -> str:
+        """Hash: id of a backfill → its record."""
+        return f"{self.prefix}backfills"
+
+    @property
     def running(self) -> str:
         """Which runs of which schedule are in the ledger: members `<schedule>\\n<run id>`, by name."""
         return f"{self.prefix}running"
+
+    @property
+    def failures(self) -> str:
+        """Hash: schedule → its failed and lost runs in a row, where it has `pause_after_failures`."""
+        return f"{self.prefix}failures"
+
+    @property
+    def to_pause(self) -> str:
+        """Set: schedules that failed so often that the leader is to pause them."""
+        return f"{self.prefix}to-pause"
 
     def entry(self, name: str) -> str:
         """RedBeat's hash of a schedule.

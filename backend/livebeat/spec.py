@@ -6,16 +6,26 @@ Every way in (REST, file, Python, RedBeat's own data) ends here; what this accep
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
 from typing import Any, Literal, cast, get_args
 
 from livebeat.errors import SpecError
 from livebeat.rules import Recurrence, from_json
+from livebeat.rules.bounded import Bounded
 
 Catchup = Literal["none", "one", "all"]
-_CATCHUPS = get_args(Catchup)
+Overlap = Literal["allow", "skip", "buffer_one", "cancel_previous"]
+_CHOICES = {"catchup": get_args(Catchup), "overlap": get_args(Overlap)}
 
-#: Seconds. Every dispatch is late by a little, and the arithmetic of instants ends somewhere.
-_SHORTEST_WINDOW, _LONGEST_WINDOW = 1, 10 * 366 * 86_400
+#: Seconds: from, to. Every dispatch is late by a little, and the arithmetic of instants ends somewhere.
+_SECONDS = {"catchup_window": (1, 10 * 366 * 86_400), "jitter": (0, 86_400), "max_runtime": (1, 30 * 86_400)}
+_COUNTS = ("max_runs", "pause_after_failures")
+_INSTANTS = ("start", "end")
+#: The policies that came after the first data was written: where one has its default, no JSON says it.
+POLICIES: dict[str, Any] = {
+    "overlap": "allow", "jitter": 0, "start": None, "end": None, "max_runs": None, "max_runtime": None,
+    "pause_after_failures": None,
+}  # fmt: skip
 MAX_JSON_BYTES = 64 * 1024
 MAX_JSON_DEPTH = 32
 
@@ -26,6 +36,12 @@ class ScheduleSpec:
 
     `catchup`: which slots missed by a downtime still run: `none`, `one` (the latest, at once) or `all`; never one that
     is older than `catchup_window` seconds by then (None: however old).
+    `overlap`: what becomes of a slot while a run of the schedule is unfinished: it runs beside it (`allow`), not at all
+    (`skip`), after it, one at most (`buffer_one`), or in its place (`cancel_previous`).
+    `jitter`: each slot is dispatched by the same part of so many seconds later.
+    `start`, `end`: only slots from the one instant to the other. `max_runs`: so many dispatched slots, and it is finished.
+    `max_runtime`: seconds after which a run is stopped. `pause_after_failures`: so many failed or lost runs in a row pause
+    it.
     `options` are `apply_async`'s (queue, priority, expires in seconds, time limits …).
 
     Raises:
@@ -41,6 +57,13 @@ class ScheduleSpec:
     enabled: bool = True
     catchup: Catchup = "one"
     catchup_window: float | None = None
+    overlap: Overlap = "allow"
+    jitter: float = 0
+    start: datetime | None = None
+    end: datetime | None = None
+    max_runs: int | None = None
+    max_runtime: float | None = None
+    pause_after_failures: int | None = None
     labels: tuple[str, ...] = ()
     description: str = ""
 
@@ -53,11 +76,7 @@ class ScheduleSpec:
             raise SpecError(
                 "recurrence", "must be a rule such as Cron(…) or Interval(…)", "Cron이나 Interval 규칙이어야 합니다"
             )
-        if self.catchup not in _CATCHUPS:
-            raise SpecError(
-                "catchup", f"{self.catchup!r} is none of none, one, all", f"{self.catchup!r}: none, one, all 중 하나"
-            )
-        _check_window(self.catchup_window)
+        self._check_policies()
         if not isinstance(self.enabled, bool):
             raise SpecError("enabled", "must be true or false", "true 또는 false여야 합니다")
         for name in ("kwargs", "options"):
@@ -67,6 +86,38 @@ class ScheduleSpec:
                 raise SpecError(name, "must be text", "문자열이어야 합니다")
         for name in ("task", "args", "kwargs", "options", "labels", "description"):
             _check_json(name, getattr(self, name))
+
+    def _check_policies(self) -> None:
+        for name, choices in _CHOICES.items():
+            _check_choice(name, getattr(self, name), choices)
+        for name, (least, most) in _SECONDS.items():
+            _check_seconds(name, getattr(self, name), least, most)
+        for name in _COUNTS:
+            _check_count(name, getattr(self, name))
+        for name in _INSTANTS:
+            object.__setattr__(self, name, _utc(name, getattr(self, name)))
+        if self.start and self.end and self.end < self.start:
+            raise SpecError(
+                "end",
+                f"{self.end.isoformat()} is before the start, {self.start.isoformat()}: there would be no slot",
+                f"{self.end.isoformat()}이(가) 시작 {self.start.isoformat()}보다 앞섭니다. 실행할 시각이 없습니다",
+            )
+
+    @property
+    def rule(self) -> Recurrence:
+        """The recurrence from `start` to `end`: the instants at which it is due."""
+        if self.start is None and self.end is None:
+            return self.recurrence
+        return Bounded(self.recurrence, self.start, self.end)
+
+    @property
+    def message_options(self) -> Mapping[str, Any]:
+        """`options` with `max_runtime` as the hard time limit, where the options have no shorter one."""
+        if self.max_runtime is None:
+            return self.options
+        own = self.options.get("time_limit")
+        limit = min(own, self.max_runtime) if isinstance(own, int | float) else self.max_runtime
+        return {**self.options, "time_limit": limit}
 
     @classmethod
     def unchecked(cls, **fields: Any) -> "ScheduleSpec":
@@ -80,18 +131,25 @@ class ScheduleSpec:
         return replace(self, **changes)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object with every field (a window only where there is one); `from_json` gives an equal spec."""
-        data = {f.name: getattr(self, f.name) for f in fields(self)}
+        """A JSON object (a window, and what `POLICIES` names, only where it isn't the default); `from_json` gives an
+        equal spec."""
+        data = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in POLICIES}
         if self.catchup_window is None:
             del data["catchup_window"]
         return {
             **data,
+            **self.policies_to_json(),
             "recurrence": self.recurrence.to_json(),
             "args": list(self.args),
             "kwargs": dict(self.kwargs),
             "options": dict(self.options),
             "labels": list(self.labels),
         }
+
+    def policies_to_json(self) -> dict[str, Any]:
+        """What `POLICIES` names, where it isn't the default."""
+        chosen = {name: getattr(self, name) for name, default in POLICIES.items() if getattr(self, name) != default}
+        return {name: value.isoformat() if name in _INSTANTS else value for name, value in chosen.items()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "ScheduleSpec":
@@ -107,18 +165,63 @@ class ScheduleSpec:
         for name in ("name", "task", "recurrence"):
             if name not in data:
                 raise SpecError(name, "is missing", "필수 항목입니다")
-        return cls(**{**data, "recurrence": from_json(data["recurrence"])})
+        return cls(**{**data, **instants(data), "recurrence": from_json(data["recurrence"])})
 
 
-def _check_window(seconds: Any) -> None:
-    if seconds is None:
+def instants(data: Mapping[str, Any]) -> dict[str, datetime]:
+    """`start` and `end` of a JSON object, as far as it has them.
+
+    Raises:
+        SpecError: one is no instant in ISO 8601.
+    """
+    return {name: _instant(name, data[name]) for name in _INSTANTS if data.get(name) is not None}
+
+
+def _instant(name: str, text: Any) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise SpecError(
+            name,
+            f"{text!r} is no instant; write it in ISO 8601 with a time zone, such as 2026-12-24T18:00:00+09:00",
+            f"{text!r}은(는) 시각이 아닙니다. 2026-12-24T18:00:00+09:00처럼 시간대가 있는 ISO 8601로 적으세요",
+        ) from None
+
+
+def _utc(name: str, value: Any) -> datetime | None:
+    if value is None:
+        return None
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise SpecError(name, "must be an instant with a time zone", "시간대가 있는 시각이어야 합니다")
+    return value.astimezone(UTC)
+
+
+def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        known = ", ".join(choices)
+        raise SpecError(name, f"{value!r} is none of {known}", f"{value!r}: {known} 중 하나여야 합니다")
+
+
+def _check_seconds(name: str, seconds: Any, least: float, most: float) -> None:
+    if seconds is None and name != "jitter":
         return
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if not is_number or not _SHORTEST_WINDOW <= seconds <= _LONGEST_WINDOW:
+    if not is_number or not least <= seconds <= most:
         raise SpecError(
-            "catchup_window",
-            "must be a number of seconds, from 1 to ten years; leave it out for no limit",
-            "1초 이상 10년 이하의 초 단위 숫자여야 합니다. 제한이 없으면 생략하세요",
+            name,
+            f"must be a number of seconds, from {least:,} to {most:,}; leave it out for no limit",
+            f"{least:,} 이상 {most:,} 이하의 초 단위 숫자여야 합니다. 제한이 없으면 생략하세요",
+        )
+
+
+def _check_count(name: str, number: Any) -> None:
+    if number is None:
+        return
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise SpecError(
+            name,
+            "must be a whole number, 1 or more; leave it out for no limit",
+            "1 이상의 정수여야 합니다. 제한이 없으면 생략하세요",
         )
 
 

@@ -8,18 +8,21 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from celery import Celery
 
 from livebeat.cadence import Progress, changed, meta_after, paused, resumed
 from livebeat.connection import Link, as_stored, link
 from livebeat.delivery import Ledger, Run, Sent, admit
+from livebeat.delivery.consumers import known_plain
+from livebeat.delivery.demands import Demands
 from livebeat.delivery.installation import installed
 from livebeat.entry import (
     FIELDS,
     Pause,
     Raw,
+    Skipping,
     StoredSchedule,
     decode,
     encode_definition,
@@ -30,6 +33,7 @@ from livebeat.errors import (
     ScheduleExistsError,
     ScheduleNotFoundError,
     SpecError,
+    StillRunningError,
 )
 from livebeat.events import HARD_CAP, encode
 from livebeat.message import KIND_HEADER, REVISION_HEADER, SCHEDULE_HEADER, build
@@ -94,12 +98,13 @@ class ScheduleStore:
 
         Raises:
             NameRefusedError: the name would land on a key that isn't a schedule.
-            SpecError: this app may not schedule it (`livebeat.install`).
+            SpecError: this app may not schedule it (`livebeat.install`), or the workers of its queue can't keep its policies.
             ScheduleExistsError: `create_only`, and one of this name is there.
             RevisionConflictError: it isn't at `expected_revision` any more.
         """
         key = self._link.keys.entry(spec.name)
         admit(self._app, spec)
+        self._check_demands(spec)
         for _ in range(_ROUNDS):
             raw = self._read(key)
             if create_only and raw.definition:
@@ -146,27 +151,39 @@ class ScheduleStore:
         return self._edit(name, "schedule.resumed", lambda current, now: resumed(current, now, by=by, origin=origin))
 
     def trigger(self, name: str, *, by: str = "", origin: str = "python") -> Sent:
-        """Run a schedule's task once, now, paused or not; its slots stay as they are.
+        """Run a schedule's task once, now, paused or not; its slots stay as they are. The overlap rule counts it as a run.
 
         The run goes through the ledger where `livebeat.install` was called for the app, and for the workers of its queue;
         else its message is only pushed.
 
         Raises:
             ScheduleNotFoundError: none of this name.
-            SpecError: the app doesn't allow it, or what lies in Redis can't be understood.
+            SpecError: the app doesn't allow it, its policies can't be kept, or what lies in Redis can't be understood.
+            StillRunningError: its overlap rule doesn't let it run now.
             TypeError: the arguments don't fit the task.
         """
         stored = self.get(name)
         spec, ledgered = stored.spec, installed(self._app)
         admit(self._app, spec)
+        self._check_demands(spec)
         run = Run(str(uuid.uuid4()), spec.task, schedule=name, revision=stored.revision, kind="trigger")
         headers = {SCHEDULE_HEADER: name, REVISION_HEADER: run.revision, KIND_HEADER: run.kind}
-        make = partial(
-            build, self._app, spec.task, spec.args, spec.kwargs, run_id=run.run, headers=headers, options=spec.options
-        )
+        sent = (self._app, spec.task, spec.args, spec.kwargs)
+        make = partial(build, *sent, run_id=run.run, headers=headers, options=spec.message_options)
         expires = spec.options.get("expires")
         expires_at = self._link.now().timestamp() + expires if isinstance(expires, int | float) else None
-        Ledger(self._link).accept(make, run, expires_at=expires_at, ledgered=ledgered, by=by, origin=origin)
+        under_way = Ledger(self._link).accept(
+            make,
+            run,
+            expires_at=expires_at,
+            overlap=spec.overlap,
+            pause_after=spec.pause_after_failures,
+            ledgered=ledgered,
+            by=by,
+            origin=origin,
+        )
+        if under_way != run.run:
+            raise StillRunningError(name=name, run=under_way, overlap=spec.overlap)
         return Sent(run.run, accepted=True)
 
     def delete(self, name: str, *, by: str = "", origin: str = "python") -> None:
@@ -182,8 +199,11 @@ class ScheduleStore:
             raw = self._read(key)
             if not raw.definition:
                 raise ScheduleNotFoundError(name=name)
-            arguments = [*raw.digests, "schedule.deleted", data, keys.wake, name, HARD_CAP]
-            if self._link.script("delete", [key, keys.schedule, keys.events, keys.dead], arguments):
+            current = self._current(name, raw)
+            untold = encode(told(name, current.skipping)) if current and current.skipping else ""
+            arguments = [*raw.digests, "schedule.deleted", data, keys.wake, name, HARD_CAP, untold]
+            places = [key, keys.schedule, keys.events, keys.dead, keys.failures]
+            if self._link.script("delete", places, arguments):
                 return
         raise RevisionConflictError(name=name, actual="?", expected=None)
 
@@ -210,6 +230,19 @@ class ScheduleStore:
                 return written
         raise RevisionConflictError(name=name, actual="?", expected=None)
 
+    def _check_demands(self, spec: ScheduleSpec) -> None:
+        """Refuse a policy that the workers of the schedule's queue can't keep, as far as that is known."""
+        if spec.overlap == "allow" and spec.max_runtime is None:
+            return
+        try:
+            message = build(self._app, spec.task, spec.args, spec.kwargs, run_id="", headers={}, options=spec.options)
+        except TypeError:
+            return  # the arguments don't fit the task; the beat sets it aside, as any such schedule
+        plain = known_plain(self._link)
+        plain.read()
+        queue = self._link.queue_of(message.queue)
+        Demands(self._link).check(spec, queue, plain=plain.holds(message.queue))
+
     def _read(self, key: str) -> Raw:
         values = cast("list[str | None]", self._link.client.hmget(key, list(FIELDS)))
         return Raw(*(value or "" for value in values))
@@ -235,6 +268,12 @@ def _end_of_pause(until: datetime | None, now: datetime) -> datetime | None:
             f"{until.isoformat()}은(는) 이미 지났습니다. 이후 시각을 적거나, 다시 시작할 때까지 멈추려면 비워 두세요",
         )
     return until.astimezone(UTC)
+
+
+def told(name: str, skipping: Skipping) -> dict[str, Any]:
+    """The data of the event about slots that the overlap rule passed over."""
+    first, last = skipping.first.isoformat(), skipping.last.isoformat()
+    return {"name": name, "from": first, "to": last, "count": skipping.count, "reason": "skipped_overlap"}
 
 
 def change(stored: StoredSchedule, previous: StoredSchedule | None, *, outside: bool) -> str:

@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 import threading
+import zoneinfo
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -55,7 +56,9 @@ class Work:
 
 
 def make_app(setup: Setup) -> Celery:
-    """The app of these processes; the driver makes one of its own."""
+    """The app of these processes; the driver makes one of its own. `chaos_zones` in `conf`: a folder of time zones."""
+    if zones := setup.conf.get("chaos_zones"):
+        zoneinfo.reset_tzpath(to=[zones, *zoneinfo.TZPATH])
     app = Celery("chaos", broker=setup.broker_url, set_as_current=False)
     app.conf.update(
         redbeat_redis_url=setup.redis_url,

@@ -33,6 +33,19 @@ class Minutes:
 
 
 @dataclass(frozen=True)
+class Seconds:
+    """Six cron fields, seconds first, read by the wall clock of a zone; `gap` and `repeat` as `Cron` takes them."""
+
+    expression: str
+    zone: str
+    gap: Literal["next_valid", "skip"] = "next_valid"
+    repeat: Literal["first", "second", "both"] = "both"
+
+
+Rule = Every | Minutes | Seconds
+
+
+@dataclass(frozen=True)
 class Schedule:
     """One revision of a schedule, asked for at one instant and acknowledged at another; in the order of asking.
 
@@ -42,7 +55,7 @@ class Schedule:
     """
 
     name: str
-    rule: Every | Minutes | None
+    rule: Rule | None
     catchup: Catchup
     asked_at: int
     acknowledged_at: int | None

@@ -187,12 +187,44 @@ def _has_a_worker(stage: Rehearsal) -> None:
     wait_until(lambda: stage.client.exists(WORKERS), PATIENCE, "a worker")
 
 
+def _has_past(stage: Rehearsal) -> None:
+    roles.put_past(stage.app)
+
+
+def _has_backfill(stage: Rehearsal) -> None:
+    roles.put_past(stage.app)
+    roles.begin_backfill(stage.app)
+
+
+def _note_backfill(stage: Rehearsal) -> None:
+    stage.note_backfill()
+
+
+def _has_one_that_waits(stage: Rehearsal) -> None:
+    """… for a run whose entry can't be read: its end starts nothing."""
+    roles.put_steady(stage.app, overlap="buffer_one")
+    before, waits = (ScheduleStore(stage.app).trigger(STEADY).run_id for _ in range(2))
+    for run in (before, waits):
+        stage.note_call("trigger", STEADY, "ok", run)
+    stage.client.hset(f"livebeat:run:{before}", "state", "nonsense")
+    stage.let_time_pass()
+
+
 def _is_given_up(stage: Rehearsal) -> None:
     """A run was lost, and a beat has told so."""
     _has_vanished_too_often(stage)
     stage.start(roles.beat)
     wait_until(lambda: stage.client.hlen("livebeat:dead-messages"), PATIENCE, "a run that is given up")
     stage.kill_all()
+
+
+def _as_the_file_says(stage: Rehearsal) -> None:
+    """The file is applied as far as it went, and once more it is whole: each schedule there once, with its event."""
+    roles.apply_file(stage.app)
+    told = [fields["type"] for _, fields in stage.client.xrange("livebeat:events")]
+    stored = [one for one in ScheduleStore(stage.app).list() if one.origin == "file"]
+    assert [one.revision for one in stored] == [1, 1]
+    assert told.count("schedule.created") == len(stored)
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -206,6 +238,7 @@ OPERATIONS: dict[str, Operation] = {
     "relay: vanished too often": Operation(roles.beat, ("finish",), _has_vanished_too_often),
     "relay: expired": Operation(roles.beat, ("finish",), _has_expired),
     "relay: spoilt entry": Operation(roles.beat, ("give_up",), _is_spoilt),
+    "relay: waits for another": Operation(roles.beat, ("proceed",), _has_one_that_waits),
     "relay: waiting": Operation(roles.beat, ("postpone",), _waits_in_its_queue),
     "a slot's run": Operation(roles.worker, ("claim", "finish"), _has_dispatched),
     "success": Operation(roles.worker, ("heartbeat", "claim", "body", "finish"), _a_job()),
@@ -224,6 +257,9 @@ OPERATIONS: dict[str, Operation] = {
     "pause": Operation(roles.pause, ("put",), _has_steady, after=_wholly),
     "resume": Operation(roles.resume, ("put",), _is_paused, after=_wholly),
     "delete": Operation(roles.delete, ("delete",), _has_steady, after=_wholly),
+    "backfill": Operation(roles.beat, ("backfill",), _has_backfill, after=_note_backfill),
+    "begin a backfill": Operation(roles.begin_backfill, ("backfill",), _has_past, after=_note_backfill),
+    "apply a file": Operation(roles.apply_file, ("seed",), after=_as_the_file_says),
     "revive": Operation(roles.revive_all, ("revive",), _is_given_up),
 }
 #: Every operation with every failpoint that it comes by.

@@ -24,7 +24,7 @@ from chaos.app import TASK, Setup, Work, evidence, make_effects
 from chaos.checker import first_starts
 from chaos.history import Call, Every, Execution, Fault, History, Schedule, to_ms
 from chaos.roles import BACKLOG, EVERY, ONCE, Role, beat, make, put_backlog
-from livebeat import Interval, ScheduleStore, clock, failpoints, send
+from livebeat import Backfills, Interval, ScheduleStore, clock, failpoints, send
 from livebeat.errors import ScheduleNotFoundError
 from support.engine import connect
 from support.waiting import wait_until
@@ -96,6 +96,13 @@ class Rehearsal:
             anchor = to_ms(rule.anchor)
             self._schedules.append(Schedule(BACKLOG, Every(EVERY, anchor), "all", anchor, anchor))
 
+    def note_backfill(self) -> None:
+        """The history is to know of the slots of the backfill, where there is one."""
+        for backfill in Backfills(self.app).list():
+            start, end = to_ms(backfill.start), to_ms(backfill.end)
+            self._schedules.append(Schedule(backfill.name, Every(EVERY, start), "all", start, start))
+            self._schedules.append(Schedule(backfill.name, None, "all", end, end))
+
     def send(self, **work: Any) -> str:
         """Send a job; returns its id. `expires`: in so many seconds."""
         options = {"expires": work.pop("expires")} if "expires" in work else {}
@@ -140,9 +147,8 @@ class Rehearsal:
 
     def is_over(self) -> bool:
         """Whether nothing is left to do."""
-        return not (
-            self.is_overdue() or self.client.zcard(LEDGER) or self.client.llen(QUEUE) or self.client.hlen(UNACKED)
-        )
+        left = self.client.zcard(LEDGER) or self.client.llen(QUEUE) or self.client.hlen(UNACKED)
+        return not (left or self.is_overdue() or any(one.state == "running" for one in Backfills(self.app).list()))
 
     def is_overdue(self) -> bool:
         """Whether a slot is due."""
@@ -179,7 +185,11 @@ class Rehearsal:
 
     def leftovers(self) -> list[str]:
         """Keys of runs that have all ended."""
-        return [key for pattern in ("run:*", "running", "unique") for key in self.client.keys(f"livebeat:{pattern}")]
+        return [
+            key
+            for pattern in ("run:*", "running", "unique", "children:*")
+            for key in self.client.keys(f"livebeat:{pattern}")
+        ]
 
     def __enter__(self) -> Self:
         return self

@@ -18,15 +18,19 @@ from django.db import connections
 from app.recorder.service import Recorder
 from chaos.app import TASK, Setup, Work, append, apply_effect, make_app
 from chaos.history import Execution
-from livebeat import Interval, ScheduleSpec, ScheduleStore, clock, send
+from livebeat import Backfills, Interval, ScheduleSpec, ScheduleStore, clock, send
 from livebeat.beat.scheduler import LiveBeatScheduler
 from livebeat.cadence import Progress
 from livebeat.connection import link
 from livebeat.delivery.dead import dead_messages, revive
+from livebeat.seedfile import SeedFile, apply
+from livebeat.spec import Overlap
 
 Role = Callable[[Celery], None]
 #: A schedule with slots that are overdue: the milliseconds between two, and how many there are.
 BACKLOG, EVERY, SLOTS = "backlog", 4_000, 6
+#: A paused schedule, and the backfill of as many of its slots, as far apart.
+PAST = "past"
 #: A schedule whose next slot is far away.
 STEADY = "steady"
 #: A task that does not go through the first time.
@@ -103,9 +107,21 @@ def put_backlog(app: Celery) -> None:
     ScheduleStore(app).put(spec, progress=Progress(since))
 
 
-def put_steady(app: Celery, hours: float = 24) -> None:
+def put_past(app: Celery) -> None:
+    since = clock.now().replace(microsecond=0) - timedelta(milliseconds=EVERY * SLOTS + 6_000)
+    rule = Interval(seconds=EVERY / 1000, anchor=since)
+    ScheduleStore(app).put(ScheduleSpec(name=PAST, task=TASK, args=(PAST,), recurrence=rule, enabled=False))
+
+
+def begin_backfill(app: Celery) -> None:
+    rule = ScheduleStore(app).get(PAST).spec.recurrence
+    assert rule.anchor is not None
+    Backfills(app).start(PAST, rule.anchor, rule.anchor + timedelta(milliseconds=EVERY * SLOTS), rate=5.0)
+
+
+def put_steady(app: Celery, hours: float = 24, overlap: Overlap = "allow") -> None:
     rule = Interval(seconds=3600 * hours)
-    ScheduleStore(app).put(ScheduleSpec(name=STEADY, task=TASK, args=(STEADY,), recurrence=rule))
+    ScheduleStore(app).put(ScheduleSpec(name=STEADY, task=TASK, args=(STEADY,), recurrence=rule, overlap=overlap))
 
 
 def change(app: Celery) -> None:
@@ -122,6 +138,11 @@ def resume(app: Celery) -> None:
 
 def delete(app: Celery) -> None:
     ScheduleStore(app).delete(STEADY)
+
+
+def apply_file(app: Celery) -> None:
+    entry = {"task": TASK, "schedule": {"hour": 6, "minute": 0}, "enabled": False}
+    apply(link(app), SeedFile(Path("schedules.json"), json.dumps({"morning": entry, "evening": entry})))
 
 
 def trigger(app: Celery) -> None:

@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 import threading
+from collections import Counter
 from pathlib import Path
 
 from chaos.account import news, skips, snapshot
@@ -20,6 +21,7 @@ from chaos.nemeses import Hand, Nemesis, plan
 from chaos.report import Bar, Report, none_of
 from chaos.stage import Stage
 from chaos.tap import Tap
+from chaos.zones import perform
 from launcher.servers.binaries import ServerBinary
 from livebeat import clock
 
@@ -48,6 +50,17 @@ def mix(
         history = _history(stage, schedules, tuple(tap.dispatches), read_at, hand)
         books = conservation(snapshot(stage.client, ledgered=False), schedules)
     return _judged("mix", history, books, slots, faults, fell)
+
+
+def zones(logs: Path, binary: ServerBinary, *, seed: int, say: Say = lambda _: None) -> Report:
+    """N14: a zone's clocks are set forward, another's back, amid kills of the beats and wrong clocks of theirs."""
+    folder = logs / "zones"
+    with Stage(logs, binary, chaos_zones=str(folder)) as stage, Tap(stage.setup.redis_url) as tap:
+        hand = Hand(stage, say)
+        schedules, read_at = perform(stage, tap, hand, seed, folder, QUIET)
+        history = _history(stage, schedules, tuple(tap.dispatches), read_at, hand)
+        books = conservation(snapshot(stage.client, ledgered=False), schedules)
+    return _judged("n14-zones", history, books, 60, 10, hand.fell)
 
 
 def takeover(logs: Path, binary: ServerBinary, *, rounds: int, seed: int) -> Report:
@@ -142,9 +155,9 @@ def _judged(name: str, history: History, books: list[Violation], slots: int, fau
     violations = [*check(history), *books]
     wanted = demanded(history)
     done = len(history.faults)
-    kills = sum(fault.kind == "kill" for fault in history.faults)
+    kinds = Counter(fault.kind for fault in history.faults)
     figures = {
-        "faults": {"kill -9": kills, "SIGSTOP": done - kills, "of a leader": sum(each.led for each in history.faults)},
+        "faults": {**kinds, "of a leader": sum(each.led for each in history.faults)},
         "late, ms": lateness(history),
         "latest due slot after a leader's kill, ms": spread(takeovers(history)),
         "longest silence, ms": longest_silence(history),

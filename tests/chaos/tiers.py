@@ -9,9 +9,10 @@ from chaos.cuts import cuts, stock_cuts
 from chaos.drama import Drama, Say, play
 from chaos.dramas import ALONE, NIGHT, SOAK, WORKERS, scaled
 from chaos.nemeses import Nemesis
+from chaos.overlap import overlap
 from chaos.plots import killing, restarting, stopping
 from chaos.report import Report
-from chaos.scenarios import eviction, full_disk, mix, takeover
+from chaos.scenarios import eviction, full_disk, mix, takeover, zones
 from chaos.worker_controls import old_consumer, plain_celery
 from launcher.servers.binaries import ServerBinary
 
@@ -52,12 +53,14 @@ def _gate(seed: int, by: float, say: Say) -> dict[str, Scenario]:
     return {
         "mix": partial(mix, seconds=120 * by, seed=seed, slots=int(1500 * by), faults=int(30 * by), say=say),
         **{drama.name: partial(_played, scaled(drama, by), seed=seed, say=say) for drama in ALONE},
+        "n14-zones": partial(zones, seed=seed, say=say),
         **{
             f"n16-disk-{fsync}": partial(full_disk, seconds=30 * by, seed=seed, fsync=fsync, say=say)
             for fsync in ("everysec", "always")
         },
         "n18-eviction": eviction,
         "kills": _kills(seed, _times(10, by), _times(1_000, by), say),
+        "overlap": partial(overlap, seconds=90 * by, seed=seed, faults=int(20 * by), say=say),
         "restarts": _restarts(seed, _times(3, by), say),
         "stop": _stop(seed, _times(2, by), say),
         "cuts": partial(cuts, count=_times(200, by), seconds=16, seed=seed),
@@ -74,6 +77,7 @@ def _nightly(seed: int, by: float, say: Say) -> dict[str, Scenario]:
     return {
         "night": partial(_played, scaled(NIGHT, by), seed=seed, say=say),
         "kills": _kills(seed, _times(100, by), _times(20_000, by), say),
+        "overlap": partial(overlap, seconds=300 * by, seed=seed, faults=int(80 * by), say=say),
         "restarts": _restarts(seed, _times(20, by), say),
         "stop": _stop(seed, _times(5, by), say),
         "mix": partial(mix, seconds=400 * by, seed=seed, slots=int(5_000 * by), faults=int(100 * by), say=say),

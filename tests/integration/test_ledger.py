@@ -100,7 +100,7 @@ def test_a_lost_lease_is_fenced(app: Celery, ledger: Ledger, client: "redis.Redi
     client.hset(f"livebeat:run:{run.run}", "lease_until", 1)
     assert ledger.claim(run, "second", "w") == ("claimed", 2)
     assert not ledger.finish(run, "first", 1, "run.succeeded")
-    assert ledger.renew({run.run: "first"}) == [run.run]
+    assert ledger.renew({run.run: "first"}) == ([run.run], [])
     assert not ledger.release(run, "first", 1, after=0)
     assert ledger.finish(run, "second", 2, "run.succeeded")
     assert types(client).count("run.succeeded") == 1

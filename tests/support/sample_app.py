@@ -95,6 +95,17 @@ def nap(self: Any, seconds: float) -> str:
     return "rested"
 
 
+@app.task(name="sample.stubborn", bind=True)
+def stubborn(self: Any) -> None:
+    """Goes on although it is asked to stop."""
+    note("start", self.request.id)
+    while True:
+        try:
+            threading.Event().wait(600)
+        except SystemExit:
+            note("asked", self.request.id)
+
+
 @app.task(name="sample.automatic", bind=True, autoretry_for=(ValueError,), retry_backoff=False, default_retry_delay=0.1)
 def automatic(self: Any, times: int) -> int:
     note("attempt", self.request.id)

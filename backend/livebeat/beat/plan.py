@@ -47,8 +47,11 @@ class Decision(NamedTuple):
 
 
 def decide(stored: StoredSchedule, due: datetime, now: datetime) -> Decision:
-    """Choose among the slots from `due` to `now`: those within the catch-up window, by the catch-up policy."""
-    rule, policy, window = stored.spec.recurrence, stored.spec.catchup, stored.spec.catchup_window
+    """Choose among the slots from `due` to `now`: those within the catch-up window, by the catch-up policy.
+
+    Where a delay lies between slot and dispatch, `now` is that much earlier than it is.
+    """
+    rule, policy, window = stored.spec.rule, stored.spec.catchup, stored.spec.catchup_window
     skipped: tuple[Skipped, ...] = ()
     if window is not None and due < (oldest := now - timedelta(seconds=window)):
         missed = rule.latest(due, oldest - _INSTANT) or due
@@ -86,8 +89,9 @@ def _decision(
     passed: datetime,
     following: datetime | None,
 ) -> Decision:
-    runs = stored.total_runs + (slot is not None)
-    return Decision(slot, skipped, After(following, slot or passed, runs))
+    runs, most = stored.total_runs + (slot is not None), stored.spec.max_runs
+    is_finished = most is not None and runs >= most
+    return Decision(slot, skipped, After(None if is_finished else following, slot or passed, runs))
 
 
 def run_id(prefix: str, incarnation: str, kind: str, slot: datetime) -> str:

@@ -7,23 +7,26 @@ others. One that RedBeat's own code saved is taken over here; its score is only 
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
-from typing import NamedTuple, cast
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, cast
 
 import redis
 from kombu.exceptions import OperationalError
 
 from livebeat import clock
-from livebeat.beat.plan import NONE_GRACE, Decision, decide, run_id
+from livebeat.beat.plan import NONE_GRACE, After, Decision, decide, run_id
 from livebeat.beat.template import Templates
 from livebeat.cadence import adopted, resumed
 from livebeat.connection import Link, as_stored
 from livebeat.delivery import Run, admit
 from livebeat.delivery.consumers import PlainQueues
+from livebeat.delivery.demands import Demands
 from livebeat.delivery.installation import installed
-from livebeat.entry import OUT_OF_RANGE, Raw, StoredSchedule, advanced, decode, encode_meta, encode_ours
+from livebeat.entry import OUT_OF_RANGE, Raw, Skipping, StoredSchedule, advanced, decode, encode_meta, encode_ours
 from livebeat.events import HARD_CAP, encode
-from livebeat.store import ScheduleStore, change
+from livebeat.message import Message
+from livebeat.spec import ScheduleSpec
+from livebeat.store import ScheduleStore, change, told
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +37,8 @@ _PAGE = 256
 _GRACE = NONE_GRACE.total_seconds()
 #: Seconds; scores that differ by less are the same instant.
 _SAME = 1e-6
+#: For how long slots that the overlap rule passes over are gathered into one event.
+_GATHERED = timedelta(seconds=60)
 #: Errors that say that the server is away, not that an entry is bad.
 AWAY = (redis.RedisError, OperationalError)
 
@@ -72,6 +77,7 @@ class Preparation:
         self.plain = PlainQueues(link)
         self.templates = Templates(link.app, ledgered=self.ledgered)
         self._unledgered = Templates(link.app, ledgered=False)
+        self._demands = Demands(link)
 
     def read(self, members: Iterable[tuple[str, float]]) -> list[Read]:
         """The entries behind index members; those that can't be read are set aside."""
@@ -136,13 +142,13 @@ class Preparation:
         events: list[tuple[str, str]] = []
         if not _is_slot(stored, read.score):
             stored = self._taken_over(read, stored, now, events)
-            if ahead or stored.next_at is None or stored.next_at > now:
+            if ahead or stored.next_at is None or stored.next_at + stored.delay > now:
                 return self._repaired(read, stored, events)
         if ahead and "expires" in stored.spec.options:
             return None  # its message says when it expires, counted from its dispatch
         due = cast("datetime", stored.next_at)
-        at = due if ahead else now
-        return self._dispatched(read, stored, decide(stored, due, at), at, events)
+        at = due + stored.delay if ahead else now
+        return self._dispatched(read, stored, decide(stored, due, at - stored.delay), at, events)
 
     def _taken_over(
         self, read: Read, before: StoredSchedule, now: datetime, events: list[tuple[str, str]]
@@ -164,41 +170,92 @@ class Preparation:
         for one in decision.skipped:
             skipped = {"name": read.name, "from": one.first.isoformat(), "to": one.last.isoformat()}
             events.append(("slot.skipped", encode({**skipped, "count": one.count, "reason": one.reason})))
-        after, raw = decision.after, read.raw
-        if _is_slot(stored, read.score):
-            ours = advanced(raw.livebeat, after.next_at)
-        else:
-            ours = encode_ours(replace(stored, next_at=after.next_at), raw.definition)
-        following = OUT_OF_RANGE if after.next_at is None else clock.to_epoch(after.next_at)
-        entry = _entry(read, encode_meta(after.last_run_at, after.total_runs), ours, following)
-        until = read.score + _GRACE if after.next_at is None else min(read.score + _GRACE, following)
-        if decision.slot is None:
+        spec, slot = stored.spec, decision.slot
+        if slot is None:
+            entry, until = _advanced(read, stored, decision.after, stored.skipping)
             return Item(read, (*entry, *_NO_RUN, _rare(events)), until, "")
-        spec = stored.spec
         run = Run(
-            run=run_id(self._link.keys.prefix, stored.incarnation, "schedule", decision.slot),
+            run=run_id(self._link.keys.prefix, stored.incarnation, "schedule", slot),
             task=spec.task,
             schedule=spec.name,
-            slot=decision.slot.isoformat(),
+            slot=slot.isoformat(),
             revision=stored.revision,
             kind="schedule",
         )
         message = self.templates.message(spec, run, now)
         if unledgered := self.plain.holds(message.queue):
             message = self._unledgered.message(spec, run, now)
-        expires = spec.options.get("expires")
-        expires_at = f"{clock.to_epoch(now) + expires:.3f}" if isinstance(expires, int | float) else ""
+        rare = self._limits(spec, message, now, plain=unledgered)
+        if spec.overlap != "allow":
+            rare["overlap"] = self._overlap(read, stored, slot, now, events)
+        elif stored.skipping:
+            events.append(_told(stored.skipping, read))
+        entry, until = _advanced(read, stored, decision.after, None)
         facts = encode(run.facts(queue=message.queue, attempt=0))
-        rare = _rare(events, more=message.more_json, expires_at=expires_at, unledgered=unledgered)
-        arguments = (*entry, run.run, message.queue, message.text, facts, rare)
+        rare_json = _rare(events, more=message.more_json, unledgered=unledgered, **rare)
+        arguments = (*entry, run.run, message.queue, message.text, facts, rare_json)
         return Item(read, arguments, until, f"{read.name} ({spec.task}) for {run.slot} as {run.run}")
+
+    def _limits(self, spec: ScheduleSpec, message: Message, now: datetime, *, plain: bool) -> dict[str, Any]:
+        """What the script has to know of a run's limits.
+
+        Raises:
+            SpecError: the workers of its queue can't keep the schedule's policies.
+        """
+        if spec.overlap != "allow" or spec.max_runtime is not None:
+            self._demands.check(spec, self._link.queue_of(message.queue), plain=plain)
+        limits: dict[str, Any] = {}
+        expires = spec.options.get("expires")
+        if isinstance(expires, int | float):
+            limits["expires_at"] = f"{clock.to_epoch(now) + expires:.3f}"
+        if spec.pause_after_failures is not None:
+            limits["pause_after"] = spec.pause_after_failures
+        return limits
+
+    def _overlap(
+        self, read: Read, stored: StoredSchedule, slot: datetime, now: datetime, events: list[tuple[str, str]]
+    ) -> dict[str, Any]:
+        """The overlap rule as the script takes it, with what it writes and tells instead where the slot does not run."""
+        before = stored.skipping
+        skipping = Skipping(slot, slot, 1, now)
+        if before is not None:
+            skipping = Skipping(before.first, slot, before.count + 1, before.since)
+        following = stored.spec.rule.next_after(slot)
+        tells = following is None or following + stored.delay >= skipping.since + _GATHERED
+        after = After(following, slot, stored.total_runs)
+        (*_, meta, ours, score), _ = _advanced(read, stored, after, None if tells else skipping)
+        return {
+            "rule": stored.spec.overlap,
+            "children": self._link.keys.children(""),
+            "unique": self._link.keys.unique,
+            "events": [*events, _told(before, read)] if before else events,
+            "skip": [meta, ours, score, [*events, _told(skipping, read)] if tells else events],
+        }
+
+
+def _told(skipping: Skipping, read: Read) -> tuple[str, str]:
+    return "slot.skipped", encode(told(read.name, skipping))
+
+
+def _advanced(
+    read: Read, stored: StoredSchedule, after: After, skipping: Skipping | None
+) -> tuple[tuple[str, ...], float]:
+    """The entry once the schedule has gone on to its next slot, and the instant (seconds) until when that may be done."""
+    raw, next_at, latest = read.raw, after.next_at, read.score + _GRACE
+    if skipping == stored.skipping and _is_slot(stored, read.score):
+        ours = advanced(raw.livebeat, next_at, stored.delay)
+    else:
+        ours = encode_ours(replace(stored, next_at=next_at, skipping=skipping), raw.definition)
+    following = OUT_OF_RANGE if next_at is None else clock.to_epoch(next_at + stored.delay)
+    entry = _entry(read, encode_meta(after.last_run_at, after.total_runs), ours, following)
+    return entry, latest if next_at is None else min(latest, following)
 
 
 def _entry(read: Read, meta: str, ours: str, score: float) -> tuple[str, ...]:
     return (read.key, repr(read.score), read.raw.definition, read.raw.livebeat, meta, ours, repr(score))
 
 
-def _rare(events: list[tuple[str, str]], **more: str | bool) -> str:
+def _rare(events: list[tuple[str, str]], **more: Any) -> str:
     rare = {"events": events, **more}
     return encode({name: value for name, value in rare.items() if value}) if any(rare.values()) else ""
 
@@ -210,5 +267,5 @@ def _is_away(error: Exception) -> bool:
 
 
 def _is_slot(stored: StoredSchedule, score: float) -> bool:
-    """A score is a slot only if we wrote it; any other is RedBeat's hint."""
-    return stored.ours and stored.next_at is not None and abs(clock.to_epoch(stored.next_at) - score) < _SAME
+    """A score is a slot, with its delay, only if we wrote it; any other is RedBeat's hint."""
+    return stored.ours and stored.next_at is not None and abs(stored.score - score) < _SAME

@@ -14,8 +14,10 @@ from celery import Celery
 from celery.beat import Scheduler
 
 from livebeat import clock
+from livebeat.backfill import Backfills
 from livebeat.beat.clockwatch import ClockWatch
 from livebeat.beat.dispatch import Dispatcher
+from livebeat.beat.failing import pause_failing
 from livebeat.beat.heartbeat import Facts, Heartbeat
 from livebeat.beat.leader import LeaderLock
 from livebeat.beat.prepare import AWAY
@@ -52,6 +54,7 @@ class LiveBeatScheduler(Scheduler):
         self._lock = LeaderLock(self._link)
         self._dispatcher = Dispatcher(self._link, self._store)
         self._relay = Relay(self._link)
+        self._backfills = Backfills(app)
         self._heartbeat = Heartbeat(self._link)
         self._wake = Wake(self._link)
         self._clock = ClockWatch(self._link)
@@ -133,18 +136,22 @@ class LiveBeatScheduler(Scheduler):
         return count > 0 or (leading and self._dispatcher.prepare(now))
 
     def _duties(self) -> bool:
-        """What only the leader does, about once a second: the relay, and the seed file. Whether there is more to do."""
+        """What only the leader does, about once a second: backfills, the relay, and the seed file. Whether there is more."""
         leading = self._lock.role == "leader"
         self._relay.consumers.watch(self._lock.token if leading and installed(self.app) else None)
-        is_time = clock.monotonic() >= self._next_duty
-        if not leading or self._clock.held or not (is_time or self._relaying):
+        if not leading or self._clock.held:
             return False
+        backfilling = self._backfills.work()
+        is_time = clock.monotonic() >= self._next_duty
+        if not (is_time or self._relaying):
+            return backfilling
         self._relaying = self._relay.run_once()
         if is_time:
             self._next_duty = clock.monotonic() + _DUTY_PERIOD
+            pause_failing(self._link, self._store)
             if self._seeding is not None:
                 self._seeding.apply_if_changed()
-        return self._relaying
+        return self._relaying or backfilling
 
     def _facts(self, started: float) -> Facts:
         """What this beat says of its work; `started`: when the tick did, on the monotonic clock."""
@@ -192,4 +199,4 @@ class LiveBeatScheduler(Scheduler):
         path = app.conf.get("livebeat_seed_file")
         if not path:
             return None
-        return Seeding(self._link, self._store, Path(path), cast("Any", app.conf.get("livebeat_seed_policy", "merge")))
+        return Seeding(self._link, Path(path), cast("Any", app.conf.get("livebeat_seed_policy", "merge")))

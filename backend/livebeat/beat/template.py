@@ -84,7 +84,8 @@ class Templates:
         if receivers := _receivers():
             self.slow[""] = receivers
             return self._built(spec, run)
-        shape = (spec.task, json.dumps(spec.options, sort_keys=True) if spec.options else "")
+        options = spec.message_options
+        shape = (spec.task, json.dumps(options, sort_keys=True) if options else "")
         if shape not in self._of:
             if len(self._of) >= _SHAPES:
                 self._of.clear()
@@ -105,7 +106,7 @@ class Templates:
             spec.kwargs,
             run_id=run.run,
             headers=headers_of(run),
-            options=spec.options,
+            options=spec.message_options,
             ledgered=self._ledgered,
         )
 

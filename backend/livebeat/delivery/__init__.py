@@ -4,9 +4,10 @@ A message that carries a run id has an entry in the ledger until its run has end
 pushed again with the same id; what comes twice is claimed once.
 """
 
+from livebeat.delivery.children import Children, children
 from livebeat.delivery.execution import current_run, current_slot, progress
 from livebeat.delivery.installation import Allows, admit, install
-from livebeat.delivery.ledger import Children, Ledger, LedgerEntry, Run, Sent, children, run_state, send
+from livebeat.delivery.ledger import Ledger, LedgerEntry, Run, Sent, run_state, send
 from livebeat.delivery.relay import Relay
 
 __all__ = [

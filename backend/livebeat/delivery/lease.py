@@ -1,4 +1,4 @@
-"""Renews the leases of the runs that this process executes, from a thread of its own.
+"""Renews the leases of the runs that this process executes, from a thread of its own, and stops what is cancelled.
 
 The thread and its connection start with the first claim, so after any fork. A process that is stopped, or whose
 interpreter lock is held for longer than a lease, stops renewing: the run is then given to another, and its own finish
@@ -7,12 +7,15 @@ is refused.
 
 import logging
 import os
+import signal
 import socket
 import threading
 import uuid
 from itertools import count
 
 import redis
+from billiard.common import TERM_SIGNAL
+from billiard.process import current_process
 
 from livebeat.connection import Link
 from livebeat.delivery.ledger import LEASE, Ledger
@@ -37,6 +40,7 @@ class Leases:
         self._link = link
         self._held: dict[str, str] = {}
         self._executions = count(1)
+        self._asked_to_stop: set[str] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self.pid = os.getpid()
@@ -58,6 +62,7 @@ class Leases:
         """This process renews it no longer."""
         with self._lock:
             self._held.pop(run_id, None)
+            self._asked_to_stop.discard(run_id)
 
     def _renew(self) -> None:
         ledger, pause, waits = Ledger(self._link.with_timeout(_REPLY_TIMEOUT)), _PERIOD, threading.Event()
@@ -68,13 +73,27 @@ class Leases:
             if not held:
                 continue
             try:
-                lost = ledger.renew(held)
+                lost, cancelled = ledger.renew(held)
             except redis.RedisError as error:
                 logger.warning("Leases of %d run(s) could not be renewed, trying again: %s", len(held), error)
                 pause = _RETRY
                 continue
             for run_id in lost:
                 self._forget(run_id, held[run_id])
+            for run_id in cancelled:
+                self._stop(run_id)
+
+    def _stop(self, run_id: str) -> None:
+        """End this process, a pool's child, because of its run: as Celery's terminate does, and by force the next time."""
+        if current_process().name == "MainProcess":
+            logger.error("Run %s is cancelled, but this pool has no child to stop: it goes on to its end.", run_id)
+            return
+        with self._lock:
+            if run_id not in self._held:
+                return
+            logger.warning("Run %s is cancelled: another run of its schedule takes its place. Stopping it.", run_id)
+            os.kill(self.pid, signal.SIGKILL if run_id in self._asked_to_stop else TERM_SIGNAL)
+            self._asked_to_stop.add(run_id)
 
     def _forget(self, run_id: str, owner: str) -> None:
         """Tell once that a run was given to another; not of one that has ended here since we asked."""

@@ -53,8 +53,8 @@ class Run:
 
     @property
     def slot_seconds(self) -> float | str:
-        """Its slot as the scripts take it; '' where it has none."""
-        return datetime.fromisoformat(self.slot).timestamp() if self.slot else ""
+        """The slot that its lateness counts from; '' where it has none, or is of a backfill, which is late by intent."""
+        return datetime.fromisoformat(self.slot).timestamp() if self.slot and self.kind != "backfill" else ""
 
     @property
     def headers(self) -> dict[str, Any]:
@@ -110,6 +110,7 @@ class LedgerEntry:
     more: str
     unique: str
     expires_at: float | None
+    cancelled_by: str
 
     @property
     def is_used_up(self) -> bool:
@@ -134,6 +135,7 @@ class LedgerEntry:
             more=fields.get("more", ""),
             unique=fields.get("unique", ""),
             expires_at=float(fields["expires_at"]) if fields.get("expires_at") else None,
+            cancelled_by=fields.get("cancelled_by", ""),
         )
 
 
@@ -151,14 +153,17 @@ class Ledger:
         unique: str = "",
         after: str = "",
         expires_at: float | None = None,
+        overlap: str = "allow",
+        pause_after: int | None = None,
         ledgered: bool = True,
         **facts: Any,
     ) -> str:
-        """Enter and push a message; returns the id of the run under way: this one, or the holder of `unique`.
+        """Enter and push a message; returns the id of the run under way: this one, the holder of `unique`, or the run of
+        the schedule beside which this one may not run by `overlap`.
 
         `make(ledgered=…)` builds it: where a plain worker consumes its queue, it isn't entered. `after`: it is pushed when
-        that run and its children have ended. Not `ledgered`: it is pushed, with its event, and not entered. `facts`: what
-        else the event is to say.
+        that run and its children have ended. Not `ledgered`: it is pushed, with its event, and not entered. `pause_after`:
+        failures in a row that pause its schedule. `facts`: what else the event is to say.
 
         Raises:
             ConfigurationError: a plain worker consumes its queue, and only the ledger can keep what is asked for.
@@ -169,10 +174,13 @@ class Ledger:
             if ledgered and plain.holds(message.queue):
                 plain.read()
             if ledgered and plain.holds(message.queue):
-                _refuse_without_ledger(message.queue, unique, after, run.parent)
+                _refuse_without_ledger(
+                    message.queue, unique=unique, after=after, parent=run.parent, overlap=overlap != "allow"
+                )
                 message, entered = make(ledgered=False), False
             data = encode(run.facts(queue=message.queue, attempt=0, unique=unique or None, **facts))
-            answer = self._accept(message, run, data, unique, after, expires_at, plain.text, entered=entered)
+            policies = [overlap if overlap != "allow" else "", pause_after or ""]
+            answer = self._accept(message, run, data, unique, after, expires_at, plain.text, policies, entered=entered)
             if answer:
                 return answer
             plain.read()
@@ -186,6 +194,7 @@ class Ledger:
         after: str,
         expires_at: float | None,
         plain: str,
+        policies: list[Any],
         *,
         entered: bool,
     ) -> str:
@@ -200,7 +209,7 @@ class Ledger:
             self._link.script(
                 "accept",
                 [keys.run(run.run), keys.ledger, keys.events, keys.unique, keys.running, keys.plain],
-                [run.run, unique, keys.run(""), first_check, HARD_CAP, db, *pushed, *told],
+                [run.run, unique, keys.run(""), first_check, HARD_CAP, db, *pushed, *told, *policies],
             ),
         )
 
@@ -214,13 +223,12 @@ class Ledger:
         )
         return cast("Claim", outcome), int(attempt)
 
-    def renew(self, held: Mapping[str, str]) -> list[str]:
-        """Prolong leases (run id → owner); returns the ids of those that are no longer their owner's."""
+    def renew(self, held: Mapping[str, str]) -> tuple[list[str], list[str]]:
+        """Prolong leases (run id → owner); returns the ids of those that are no longer their owner's, and of those whose
+        execution has to stop."""
         pairs = [text for pair in held.items() for text in pair]
-        return cast(
-            "list[str]",
-            self._link.script("renew", [self._link.keys.ledger], [LEASE, self._link.keys.run(""), *pairs]),
-        )
+        lost, cancelled = self._link.script("renew", [self._link.keys.ledger], [LEASE, self._link.keys.run(""), *pairs])
+        return lost, cancelled
 
     def release(
         self,
@@ -259,11 +267,24 @@ class Ledger:
         return self.conclude(entry, event, **facts)
 
     def lose(self, entry: LedgerEntry, *, after: float, error: str, **facts: Any) -> bool:
-        """Give back a run whose execution was lost, or impossible; for the `MAX_ATTEMPTS`th time it ends as `lost`."""
+        """Give back a run whose execution was lost, or impossible; for the `MAX_ATTEMPTS`th time it ends as `lost`. One
+        that is cancelled ends as that."""
+        if entry.cancelled_by:
+            return self.cancel(entry, **facts)
         if entry.is_used_up:
             return self.end(entry, "run.lost", error=f"{error} (lost {entry.losses + 1} times)", **facts)
         facts["error"] = error
         return self.release(entry.run, entry.owner, entry.attempt, after=after, lost=True, **facts)
+
+    def cancel(self, entry: LedgerEntry, **facts: Any) -> bool:
+        """End a run in whose place another one is to run."""
+        return self.end(entry, "run.cancelled", error=f"cancelled: run {entry.cancelled_by} takes its place", **facts)
+
+    def proceed(self, run_id: str, schedule: str) -> bool:
+        """Start a run that waits for the others of its schedule, if none is unfinished any more."""
+        keys = self._link.keys
+        arguments = [run_id, schedule, keys.run(""), HARD_CAP, self._link.broker_db, FIRST_CHECK]
+        return bool(self._link.script("proceed", [keys.ledger, keys.events, keys.running], arguments))
 
     def push_again(self, entry: LedgerEntry, *, now: float, next_check: float, plain: str) -> bool:
         """Push a run's message again, if its entry still is what was read. For the relay.
@@ -300,12 +321,13 @@ class Ledger:
     def _end(self, run: Run, field: str, value: str, attempt: int, event: str, facts: Mapping[str, Any]) -> bool:
         keys = self._link.keys
         data = encode(run.facts(attempt=attempt, **facts))
-        places = [keys.run(""), keys.children(""), self._link.broker_db, FIRST_CHECK]
+        where = [keys.run(""), keys.children(""), self._link.broker_db, FIRST_CHECK]
+        places = [keys.run(run.run), keys.ledger, keys.events, keys.unique, keys.running, keys.dead_messages]
         return bool(
             self._link.script(
                 "finish",
-                [keys.run(run.run), keys.ledger, keys.events, keys.unique, keys.running, keys.dead_messages],
-                [run.run, field, value, attempt, event, data, HARD_CAP, run.schedule or "", *places],
+                [*places, keys.failures, keys.to_pause],
+                [run.run, field, value, attempt, event, data, HARD_CAP, run.schedule or "", *where],
             )
         )
 
@@ -345,39 +367,15 @@ def send(
     return Sent(holder, holder == run.run)
 
 
-def _refuse_without_ledger(queue: str, unique: str, after: str, parent: str | None) -> None:
-    asked = [name for name, value in (("unique", unique), ("parent", parent), ("after", after)) if value]
-    if asked:
-        names = ", ".join(asked)
+def _refuse_without_ledger(queue: str, **asked: Any) -> None:
+    if any(asked.values()):
+        names = ", ".join(name for name, value in asked.items() if value)
         raise ConfigurationError(
             reason_en=f"{names} can't be kept on queue {queue!r}: a worker without livebeat.install consumes it, and would "
             "end none of its runs. `livebeat status` names it: stop it, or start it with the app that calls livebeat.install",
             reason_ko=f"큐 {queue!r}에서는 {names}을(를) 지킬 수 없습니다. livebeat.install 없이 실행된 Worker가 이 큐를 처리하고 "
             "있습니다. `livebeat status`에서 확인한 뒤 종료하거나 livebeat.install을 호출하는 앱으로 다시 시작하세요",
         )
-
-
-@dataclass(frozen=True)
-class Children:
-    """How a run's children fare: `sent` in all, `open` of them unfinished, and how the others ended."""
-
-    sent: int
-    open: int
-    succeeded: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    expired: int = 0
-    lost: int = 0
-
-
-def children(run_id: str, *, app: Celery | None = None) -> Children | None:
-    """How the children of a run fare; None where it sent none, or where nothing is open and no run waits for them."""
-    of = link(app or current_app._get_current_object())
-    fields = cast("dict[str, str]", of.client.hgetall(of.keys.children(run_id)))
-    if "sent" not in fields:
-        return None
-    counts = {name: int(fields.get(name, 0)) for name in Children.__dataclass_fields__}
-    return Children(**{**counts, "open": counts["open"] - int(fields.get("own", 0))})
 
 
 def run_state(app: Celery, run_id: str) -> LedgerEntry | None:

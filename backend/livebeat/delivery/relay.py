@@ -112,6 +112,8 @@ class Relay:
             return None
 
     def _until(self, due: Due) -> float | None:
+        if due.state == "waiting":
+            return self._proceed(due)
         if due.state not in {"queued", "running", "retrying"}:
             raise ValueError(f"its state is {due.state!r}")
         if due.state == "queued" and due.expires_at and self._now > due.expires_at:
@@ -132,6 +134,13 @@ class Relay:
         self._push_again(due)
         return None
 
+    def _proceed(self, due: Due) -> float | None:
+        """Start what waits for runs of its schedule that ended without telling it, as where an entry was broken."""
+        entry = self._ledger.read(due.run_id)
+        if entry is None or self._ledger.proceed(due.run_id, entry.run.schedule or ""):
+            return None
+        return self._now + FIRST_CHECK
+
     def _later(self, due: Due) -> float:
         """The next look at a message that waits: after as long as it waits already, and when it has expired."""
         later = self._now + min(max(self._now - due.pushed_at, FIRST_CHECK), LONGEST_CHECK)
@@ -148,6 +157,9 @@ class Relay:
     def _push_again(self, due: Due) -> None:
         entry = self._ledger.read(due.run_id)
         if entry is None:
+            return
+        if entry.cancelled_by:
+            self._ledger.cancel(entry)
             return
         wait = FIRST_CHECK * 2 ** min(entry.pushes, MAX_PUSHES) if entry.state == "queued" else FIRST_CHECK
         if entry.state == "running" and entry.is_used_up:

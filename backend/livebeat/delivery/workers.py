@@ -37,7 +37,8 @@ _LOOK_PERIOD = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Worker:
-    """One heartbeat as read. `at` is Redis' time; `received`: ids of the messages that it took and has not ended."""
+    """One heartbeat as read. `at` is Redis' time; `received`: ids of the messages that it took and has not ended; `pool`:
+    `prefork`, `solo`, `thread` …, '' where it doesn't say."""
 
     name: str
     at: datetime
@@ -46,6 +47,7 @@ class Worker:
     host: str
     pid: int
     version: str
+    pool: str = ""
 
 
 def workers(link: Link, *, silent: bool = False) -> list[Worker]:
@@ -117,6 +119,7 @@ class _Presence:
         said = {
             **self._whose,
             "version": own_version(),
+            "pool": self._worker.pool_cls.__module__.rpartition(".")[2],
             "queues": list(queues),
             "received": held(self._worker.consumer),
         }
@@ -162,6 +165,7 @@ def _read(name: str, text: str) -> Worker | None:
             host=data["host"],
             pid=data["pid"],
             version=data.get("version", ""),
+            pool=str(data.get("pool", "")),
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         return None

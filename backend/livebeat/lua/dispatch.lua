@@ -8,10 +8,14 @@
 --       for, then for each schedule: entry key, score, definition and ours as read ('' = absent), new
 --       meta ('' = leave) and ours, new score, run id ('' = nothing to run), queue, message, facts of the run (the data
 --       of its event), and what is rare ('' or JSON): {events = {{type, data}…}, more = further commands (see push.lua),
---       expires_at = seconds, unledgered = true where it was built for a queue with a plain worker}
--- Returns {'ok', for each 1 done, 0 no longer as it was read, -1 its queue is no queue}, or {'foreign', holder},
+--       expires_at = seconds, unledgered = true where it was built for a queue with a plain worker, pause_after = failures in
+--       a row that pause the schedule, overlap = {rule, children = prefix of their counters, unique = key of the unique keys,
+--       events = what to tell, skip = what to write and tell instead where another run keeps this one from running: {meta, ours,
+--       score, events}}}
+-- Returns {'ok', for each 1 done, 2 done but for the push: it waits, or may not run, 0 no longer as it was read, -1 its
+-- queue is no queue}, or {'foreign', holder},
 -- {'clock', seconds behind} or {'plain', queues}, where others than ARGV[9] have plain workers: then nothing was done.
--- include push.lua
+-- include overlap.lua
 -- include plain.lua
 -- What can be one command for all schedules is: a call costs more than what most of them do.
 local FIRST, WIDTH = 10, 12
@@ -30,6 +34,14 @@ local cap, first_check, db, ledgered = ARGV[3], now + ARGV[4], ARGV[6], ARGV[7] 
 local nothing = {}
 local function tell(kind, data)
   redis.call('XADD', KEYS[4], 'MAXLEN', '~', cap, '*', 'type', kind, 'data', data)
+end
+
+-- 'go', 'wait', or the id of a run: what becomes of this one under its schedule's overlap rule.
+local function judged(overlap, name, run)
+  return beside({
+    children = overlap.children, run = ARGV[5], ledger = KEYS[3], events = KEYS[4], cap = cap, db = db, first_check = ARGV[4],
+    running = KEYS[7], unique = overlap.unique
+  }, name, overlap.rule, run)
 end
 
 local usable, keys, runs = {[''] = true}, {}, {}
@@ -53,6 +65,19 @@ for at = FIRST, #ARGV, WIDTH do
   elseif not usable[queue] then
     reply[#reply + 1] = -1
   else
+    rare = rare ~= '' and cjson.decode(rare) or nothing
+    local done, waits, overlap = 1, false, rare.overlap
+    local events = (overlap or rare).events
+    if run ~= '' and some_run_is_there and redis.call('EXISTS', ARGV[5] .. run) == 1 then
+      run = ''
+    elseif overlap then
+      local verdict = judged(overlap, string.sub(key, #ARGV[8] + 1), run)
+      waits = verdict == 'wait'
+      if not waits and verdict ~= 'go' then
+        run, new_meta, new_ours, new_score, events = '', unpack(overlap.skip)
+      end
+      if verdict ~= 'go' then done = 2 end
+    end
     if new_meta ~= '' then
       redis.call('HSET', key, 'meta', new_meta, 'livebeat', new_ours)
     else
@@ -60,15 +85,15 @@ for at = FIRST, #ARGV, WIDTH do
     end
     index[#index + 1] = new_score
     index[#index + 1] = key
-    rare = rare ~= '' and cjson.decode(rare) or nothing
-    for _, event in ipairs(rare.events or nothing) do
+    for _, event in ipairs(events or nothing) do
       tell(event[1], event[2])
       if string.find(event[1], 'schedule.', 1, true) == 1 then redis.call('HDEL', KEYS[6], string.sub(key, #ARGV[8] + 1)) end
     end
-    if run ~= '' and not (some_run_is_there and redis.call('EXISTS', ARGV[5] .. run) == 1) then
+    if run ~= '' then
       if ledgered and not rare.unledgered then
         redis.call('HSET', ARGV[5] .. run, 'state', 'queued', 'pushed_at', stamp, 'queue', queue, 'text', text)
-        for _, field in ipairs({'more', 'expires_at'}) do
+        if waits then redis.call('HSET', ARGV[5] .. run, 'state', 'waiting', 'facts', facts) end
+        for _, field in ipairs({'more', 'expires_at', 'pause_after'}) do
           if rare[field] then redis.call('HSET', ARGV[5] .. run, field, rare[field]) end
         end
         ledger[#ledger + 1] = first_check
@@ -76,12 +101,14 @@ for at = FIRST, #ARGV, WIDTH do
         running[#running + 1] = 0
         running[#running + 1] = string.sub(key, #ARGV[8] + 1) .. '\n' .. run
       end
-      queues[queue] = queues[queue] or {texts = {}, more = {}}
-      table.insert(queues[queue].texts, text)
-      if rare.more then table.insert(queues[queue].more, rare.more) end
-      tell('run.queued', facts)
+      if not waits then
+        queues[queue] = queues[queue] or {texts = {}, more = {}}
+        table.insert(queues[queue].texts, text)
+        if rare.more then table.insert(queues[queue].more, rare.more) end
+        tell('run.queued', facts)
+      end
     end
-    reply[#reply + 1] = 1
+    reply[#reply + 1] = done
   end
 end
 if #index > 0 then redis.call('ZADD', KEYS[1], unpack(index)) end

@@ -6,9 +6,10 @@
 -- Returns 1, or 0 where the entry, or who consumes, has changed.
 -- include push.lua
 -- include plain.lua
-local entry = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'pushes', 'lease_until')
+local entry = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'pushes', 'lease_until', 'cancelled_by')
 local fresh = {false, '0', '1', '0'} -- what an entry says by not saying it
 for i = 1, 4 do if (entry[i] or fresh[i]) ~= ARGV[1 + i] then return 0 end end
+if entry[5] then return 0 end -- cancelled since then
 if plain_queues(KEYS[4]) ~= ARGV[13] then return 0 end
 local now = redis.call('TIME')
 local seconds = now[1] + now[2] / 1000000

@@ -8,7 +8,8 @@ local state, attempt, owner = unpack(redis.call('HMGET', KEYS[1], 'state', 'atte
 if not state or (state == 'running' and owner or '') ~= ARGV[2] then return 0 end
 if tonumber(attempt or 0) ~= tonumber(ARGV[3]) then return 0 end
 local now = redis.call('TIME')
-local free_at = string.format('%.6f', now[1] + now[2] / 1000000 + ARGV[4])
+local after = redis.call('HEXISTS', KEYS[1], 'cancelled_by') == 1 and 0 or ARGV[4] -- the relay ends it
+local free_at = string.format('%.6f', now[1] + now[2] / 1000000 + after)
 redis.call('HSET', KEYS[1], 'state', 'retrying', 'owner', '', 'lease_until', free_at)
 if ARGV[7] ~= '' then
   redis.call('HSET', KEYS[1], 'queue', ARGV[7], 'text', ARGV[8])
