@@ -23,10 +23,10 @@ from app.core.settings import get_settings
 from livebeat import ScheduleStore, StoredSchedule, clock, leader
 from livebeat.beat.leader import TOKEN_PREFIX
 from livebeat.connection import link
-from livebeat.errors import Language, SeedFileError
+from livebeat.errors import Language, LivebeatError, SeedFileError
 from livebeat.rules import describe
 from livebeat.rules.zone import zone as zone_of
-from livebeat.seedfile import Seeding
+from livebeat.seedfile import SeedFile, differences, plan, problem_of
 
 HEALTHY, NO_SCHEDULES, DOWN = 0, 1, 2
 _PING_SECONDS = 1.0
@@ -53,6 +53,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "file": "파일과 차이",
         "edited": "실행 중에 수정됨",
         "missing": "실행 중에 삭제됨",
+        "pending": "파일이 바뀌었지만 아직 적용되지 않음",
         "never": "없음",
         "beat": "💓 Beat",
         "no_beat": "❌ 실행 중인 Beat가 없습니다. ./run_celery_beat.sh 로 시작하세요.",
@@ -85,6 +86,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "file": "against the file",
         "edited": "edited live",
         "missing": "deleted live",
+        "pending": "the file was changed, and that is not applied yet",
         "never": "none",
         "beat": "💓 Beat",
         "no_beat": "❌ No beat is running. Start one with ./run_celery_beat.sh.",
@@ -106,7 +108,7 @@ class Report:
     now: datetime
     schedules: list[StoredSchedule]
     differences: dict[str, str]
-    file_problem: SeedFileError | None
+    file_problem: LivebeatError | None
     leader: str | None
     workers: list[str]
     runs: list[dict[str, Any]] | None
@@ -126,19 +128,17 @@ def gather() -> Report:
         redis.RedisError: Redis doesn't answer.
     """
     settings = get_settings()
-    store = ScheduleStore(celery_app)
-    link(celery_app).client.ping()
-    differences, problem = {}, None
+    at, found, problem = link(celery_app), {}, problem_of(link(celery_app))
     try:
-        seeding = Seeding(link(celery_app), store, Path(settings.livebeat_schedules_file))
-        differences = seeding.differences()
+        file = SeedFile.read(Path(settings.livebeat_schedules_file))
+        found = differences(plan(at, file, settings.livebeat_seed_policy))
     except SeedFileError as error:
         problem = error
     answers = celery_app.control.ping(timeout=_PING_SECONDS)
     return Report(
         now=clock.now(),
-        schedules=store.list(),
-        differences=differences,
+        schedules=ScheduleStore(celery_app).list(),
+        differences=found,
         file_problem=problem,
         leader=leader(celery_app),
         workers=sorted(name for answer in answers for name in answer),
@@ -180,9 +180,11 @@ def as_text(report: Report, language: Language) -> Iterable[str]:
             yield from _schedule_lines(stored, report, words, language)
     else:
         yield words["none"]
-    gone = [name for name, kind in report.differences.items() if kind == "missing"]
-    if gone:
-        yield f"\n{words['file']}: {', '.join(gone)} ({words['missing']})"
+    there = {stored.spec.name for stored in report.schedules}
+    for kind in ("missing", "pending"):
+        gone = [name for name, found in report.differences.items() if found == kind and name not in there]
+        if gone:
+            yield f"\n{words['file']}: {', '.join(gone)} ({words[kind]})"
     if report.file_problem:
         yield f"\n{words['bad_file']}: {report.file_problem.text(language)}"
     yield ""
@@ -210,8 +212,8 @@ def _schedule_lines(stored: StoredSchedule, report: Report, words: dict[str, str
         yield f"   {words['left']}: {_duration(stored.next_at - report.now, language)}"
     origin = f"{stored.origin} ({stored.by})" if stored.by else stored.origin
     yield f"   {words['origin']}: {origin}"
-    if report.differences.get(spec.name):
-        yield f"   {words['file']}: {words['edited']}"
+    if spec.name in report.differences:
+        yield f"   {words['file']}: {words[report.differences[spec.name]]}"
 
 
 def _process_lines(report: Report, words: dict[str, str]) -> Iterable[str]:

@@ -117,7 +117,7 @@ def test_no_file_ends_the_beat_or_is_applied_in_part(
     app: Celery, store: ScheduleStore, path: Path, client: "redis.Redis", text: str
 ) -> None:
     write(path, 아침=entry(6))
-    seeding = Seeding(link(app), store, path)
+    seeding = Seeding(link(app), path)
     seeding.apply_if_changed()
     before = everything(client)
     good = json.dumps({"아침": entry(7), "저녁": entry(18)})[1:-1]
@@ -148,7 +148,7 @@ def test_a_file_that_redis_did_not_take_is_tried_again(
     app: Celery, store: ScheduleStore, path: Path, client: "redis.Redis"
 ) -> None:
     write(path, 아침=entry(6))
-    seeding = Seeding(link(app), store, path)
+    seeding = Seeding(link(app), path)
     client.config_set("maxmemory", "1")
     try:
         with pytest.raises(redis.RedisError):

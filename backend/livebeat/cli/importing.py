@@ -1,6 +1,6 @@
-"""`livebeat import-beat` and `import-file`: bring schedules in from another scheduler's file, or a `schedules.json`.
+"""`livebeat import-beat`: bring schedules in from the file of Celery's PersistentScheduler.
 
-Both only show what they would do, unless `--apply` says to do it. Nothing is ever removed.
+It only shows what it would do, unless `--apply` says to do it. Nothing is ever changed or removed.
 """
 
 from collections import Counter
@@ -17,16 +17,12 @@ from livebeat.connection import link
 from livebeat.errors import Language
 from livebeat.rules import describe
 from livebeat.rules.zone import zone
-from livebeat.seedfile import parse
-from livebeat.seedfile.doubts import day_doubts
 from livebeat.seedfile.importing import Step, apply, plan
 from livebeat.seedfile.persistent import Candidate, read_persistent
-from livebeat.seedfile.seeding import read_text
 
 _WORDS: dict[Language, dict[str, str]] = {
     "en": {
         "create": "create",
-        "change": "change",
         "same": "as it is",
         "left": "left",
         "skip": "skipped",
@@ -38,11 +34,9 @@ _WORDS: dict[Language, dict[str, str]] = {
         "dry": "Nothing was changed. Do it with --apply.",
         "applied": "Done.",
         "empty": "The file holds no schedules.",
-        "partly": "Some may have been written; the same command goes on from there.",
     },
     "ko": {
         "create": "생성",
-        "change": "변경",
         "same": "그대로",
         "left": "유지",
         "skip": "제외",
@@ -54,55 +48,40 @@ _WORDS: dict[Language, dict[str, str]] = {
         "dry": "아무것도 변경하지 않았습니다. 적용하려면 --apply를 붙이세요.",
         "applied": "완료했습니다.",
         "empty": "파일에 스케줄이 없습니다.",
-        "partly": "일부는 저장되었을 수 있습니다. 같은 명령을 다시 실행하면 이어집니다.",
     },
 }
-_SIGNS = {"create": "+", "change": "~", "same": "=", "left": "!", "skip": "!"}
+_SIGNS = {"create": "+", "same": "=", "left": "!", "skip": "!"}
 
 
-def add_parsers(commands: Any) -> list[Any]:
-    """The two commands' own arguments; returns their parsers."""
-    beat = commands.add_parser(
+def add_parser(commands: Any) -> Any:
+    """The command's own arguments; returns its parser."""
+    command = commands.add_parser(
         "import-beat",
         help="from the file of Celery's PersistentScheduler (celerybeat-schedule)",
         description="Brings the schedules of a stopped celery beat over: they go on where it stopped, so nothing runs "
         "early or again. A schedule that is there already is left as it is. The file is only read.",
     )
-    beat.add_argument(
+    command.add_argument(
         "--from-now", action="store_true", help="count from now: what was missed since that beat stopped stays missed"
     )
-    file = commands.add_parser(
-        "import-file",
-        help="from a schedules.json, old or new",
-        description="Makes the schedules named in the file be as the file says. A pause is left as it is; schedules "
-        "that the file doesn't name are not touched.",
-    )
-    for command in (beat, file):
-        command.add_argument("file", metavar="FILE", type=Path)
-        command.add_argument("--apply", action="store_true", help="do it; without this it is only shown")
-    return [beat, file]
+    command.add_argument("file", metavar="FILE", type=Path)
+    command.add_argument("--apply", action="store_true", help="do it; without this it is only shown")
+    return command
 
 
 def run(app: Celery, options: Any, language: Language) -> int:
-    """`import-beat` and `import-file`; returns the exit status."""
-    doubts: dict[str, str] = {}
-    if options.command == "import-beat":
-        candidates = read_persistent(options.file, link(app).zone)
-        if options.from_now:
-            candidates = [replace(candidate, progress=None) for candidate in candidates]
-    else:
-        text = read_text(options.file)[0]
-        specs = parse(text, options.file)
-        candidates = [Candidate(name, spec) for name, spec in specs.items()]
-        doubts = day_doubts(text, specs.values(), language)
-    doubts |= _unknown_tasks(app, candidates, language)
-    steps = plan(app, candidates, change=options.command == "import-file")
+    """Show, or bring in; returns the exit status."""
+    candidates = read_persistent(options.file, link(app).zone)
+    if options.from_now:
+        candidates = [replace(candidate, progress=None) for candidate in candidates]
+    unknown = _unknown_tasks(app, candidates, language)
+    steps = plan(app, candidates)
     if options.apply:
         steps = apply(app, steps, by=options.file.name)
     now = link(app).now()
-    for line in _report(app, steps, doubts, now, language, applied=options.apply):
+    for line in _report(app, steps, unknown, now, language, applied=options.apply):
         write(line)
-    return LOOK if doubts or any(step.action in {"left", "skip"} for step in steps) else DONE
+    return LOOK if unknown or any(step.action in {"left", "skip"} for step in steps) else DONE
 
 
 def _unknown_tasks(app: Celery, candidates: Iterable[Candidate], language: Language) -> dict[str, str]:
@@ -114,20 +93,19 @@ def _unknown_tasks(app: Celery, candidates: Iterable[Candidate], language: Langu
 
 
 def _report(
-    app: Celery, steps: Sequence[Step], doubts: dict[str, str], now: datetime, language: Language, *, applied: bool
+    app: Celery, steps: Sequence[Step], unknown: dict[str, str], now: datetime, language: Language, *, applied: bool
 ) -> Iterable[str]:
     words = _WORDS[language]
     for step in steps:
         yield f"{_SIGNS[step.action]} {words[step.action]}: {step.name}{_details(step, now, link(app).zone, language)}"
-        if step.name in doubts:
-            yield f"    ? {doubts[step.name]}"
+        if step.name in unknown:
+            yield f"    ? {unknown[step.name]}"
     if not steps:
         yield words["empty"]
         return
     counts = Counter(step.action for step in steps)
     yield ", ".join(f"{words[action]} {counts[action]}" for action in _SIGNS if counts[action])  # type: ignore[index]
-    waiting = counts["create"] or counts["change"]
-    if applied or waiting:
+    if applied or counts["create"]:
         yield words["applied"] if applied else words["dry"]
 
 

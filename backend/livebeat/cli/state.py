@@ -18,6 +18,7 @@ from livebeat.delivery.workers import Worker, workers
 from livebeat.doctor import Read, examine, pages
 from livebeat.errors import LivebeatError
 from livebeat.keys import TOKEN_PREFIX
+from livebeat.seedfile import problem_of
 
 #: Seconds past its slot after which a schedule counts as overdue; a standby has taken over long before.
 OVERDUE = 1.0
@@ -43,6 +44,7 @@ class State:
     given_up: int = 0
     workers: list[Worker] = field(default_factory=list)
     plain: dict[str, list[str]] = field(default_factory=dict)
+    seed_problem: LivebeatError | None = None
     events: int = 0
     mark: datetime | None = None
     unreadable: dict[str, str] = field(default_factory=dict)
@@ -68,7 +70,8 @@ class State:
         leading = self.leading
         if leading is None or self.is_silent(leading) or leading.holds or leading.unchecked:
             return False
-        return not (self.clock_held or self.overdue or self.set_aside or self.given_up or self.plain or self.unreadable)
+        amiss = (self.overdue, self.set_aside, self.given_up, self.plain, self.unreadable, self.seed_problem)
+        return not (self.clock_held or any(amiss))
 
     def age(self, beat: Beat) -> float:
         """Seconds since a beat's last sign of life."""
@@ -116,6 +119,7 @@ def read_state(app: Celery) -> State:
     own = own_queues(of, state.workers)
     plain = ask(keys.plain, lambda: plain_workers(of), {})
     state.plain = {queue: names for queue, names in plain.items() if queue in own}
+    state.seed_problem = ask(keys.seed, lambda: problem_of(of))
     state.events = ask(keys.events, lambda: client.xlen(keys.events), 0)
     mark = ask(keys.mark, lambda: float(cast("str", client.get(keys.mark) or 0)), 0.0)
     state.mark = clock.from_epoch(mark) if mark else None

@@ -9,7 +9,7 @@ from celery import Celery
 
 from livebeat.cli.output import DONE, LOOK, plain, write
 from livebeat.cli.state import State, read_state
-from livebeat.errors import Language
+from livebeat.errors import Language, LivebeatError
 from livebeat.rules.zone import zone
 
 SHOWN = 20
@@ -38,6 +38,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "can, messages that nobody claims are not pushed again.",
         "workers": "workers: {count} with livebeat.install",
         "uncached": "slow path: messages are built one by one ({reason})",
+        "seed": "SCHEDULES FILE: {reason}",
         "events": "event stream: {events} entries",
         "mark": "clock: newest dispatch {at}",
         "ahead": "CLOCK: the newest dispatch, {at}, lies {seconds:.3f} s ahead of Redis' clock; dispatch waits for it",
@@ -69,6 +70,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "메시지는 다시 전송되지 않습니다.",
         "workers": "Worker: livebeat.install 적용 {count}개",
         "uncached": "느린 경로: 메시지를 하나씩 만듭니다 ({reason})",
+        "seed": "스케줄 파일: {reason}",
         "events": "이벤트 스트림: {events}건",
         "mark": "시계: 마지막 실행 {at}",
         "ahead": "시계: 마지막 실행 시각 {at}이 Redis 시계보다 {seconds:.3f}초 앞섭니다. 그때까지 실행을 보류합니다",
@@ -86,7 +88,8 @@ def add_parser(commands: Any) -> Any:
         "status",
         help="who leads, what waits, what is set aside and why",
         description="Exit status 0 all is well, 3 something needs a look (no leader, a foreign one, dispatch held, "
-        "schedules overdue or set aside, runs given up, workers without livebeat.install), 1 Redis or the app can't be used.",
+        "schedules overdue or set aside, runs given up, workers without livebeat.install, a schedules file that can't be "
+        "applied), 1 Redis or the app can't be used.",
     )
     command.add_argument("--json", action="store_true", help="for programs")
     return command
@@ -115,6 +118,8 @@ def _as_text(state: State, zone_: tzinfo, words: dict[str, str], language: Langu
     facts = state.leading
     if facts is not None and facts.uncached:
         yield words["uncached"].format(reason="; ".join(facts.uncached))
+    if state.seed_problem is not None:
+        yield words["seed"].format(reason=plain(state.seed_problem.text(language)))
     yield words["events"].format(events=state.events)
     if state.mark is not None:
         ahead = (state.mark - state.now).total_seconds()
@@ -180,7 +185,7 @@ def _as_json(state: State) -> str:
             "count": state.schedules,
             "paused": state.paused,
             "finished": state.finished,
-            "set_aside": {name: {"en": why.text("en"), "ko": why.text("ko")} for name, why in state.set_aside.items()},
+            "set_aside": {name: _texts(why) for name, why in state.set_aside.items()},
         },
         "next_due": _slot(state.next_due),
         "overdue": {"count": state.overdue, "oldest": _slot(state.oldest) if state.overdue else None},
@@ -188,11 +193,16 @@ def _as_json(state: State) -> str:
         "given_up": state.given_up,
         "workers": [{**vars(worker), "received": len(worker.received)} for worker in state.workers],
         "plain": state.plain,
+        "seed_problem": _texts(state.seed_problem) if state.seed_problem else None,
         "events": state.events,
         "mark": state.mark,
         "unreadable": state.unreadable,
     }
     return json.dumps(told, ensure_ascii=False, indent=2, default=lambda value: value.isoformat())
+
+
+def _texts(error: LivebeatError) -> dict[str, str]:
+    return {"en": error.text("en"), "ko": error.text("ko")}
 
 
 def _slot(found: tuple[datetime, str] | None) -> dict[str, Any] | None:

@@ -33,7 +33,10 @@ def old_form_to_cron(hour: Any, minute: Any, day_of_week: Any = None, timezone: 
 
 def cron_to_old_form(cron: Cron) -> dict[str, Any] | None:
     """`{"hour", "minute", "day_of_week"}` of a rule, or None where the old form can't say it."""
-    minute, hour, day, month, weekday = cron.expression.split()
+    parts = cron.expression.split()
+    if len(parts) != 5 or cron != Cron(cron.expression, cron.timezone):
+        return None  # it has seconds, or its own way across a clock change
+    minute, hour, day, month, weekday = parts
     if not (minute.isdigit() and hour.isdigit()):
         return None
     times = {"hour": int(hour), "minute": int(minute)}

@@ -50,7 +50,7 @@ def _runs_on(spec: ScheduleSpec) -> set[int]:
     """The weekdays of a weekly rule; empty for any other."""
     if not isinstance(spec.recurrence, Cron):
         return set()
-    _, _, day, month, weekday = spec.recurrence.expression.split()
+    day, month, weekday = spec.recurrence.expression.split()[-3:]
     parts = weekday.split(",")
     weekly = (day, month) == ("*", "*") and all(part.isdigit() for part in parts)
     return {int(part) for part in parts} if weekly else set()

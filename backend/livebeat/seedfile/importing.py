@@ -1,6 +1,6 @@
 """Bringing schedules in from a file, once and on request: first the plan, then, where it is wanted, the plan applied.
 
-Nothing is ever removed, and a schedule that isn't named in the file isn't looked at.
+Nothing is ever changed or removed, and a schedule that isn't named in the file isn't looked at.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,15 +13,14 @@ from celery import Celery
 from livebeat.cadence import Progress
 from livebeat.connection import Link, link
 from livebeat.delivery import admit
-from livebeat.entry import StoredSchedule
-from livebeat.errors import LivebeatError, RevisionConflictError, ScheduleExistsError, ScheduleNotFoundError, SpecError
+from livebeat.errors import LivebeatError, ScheduleExistsError, ScheduleNotFoundError, SpecError
+from livebeat.seedfile.merging import is_as
 from livebeat.seedfile.persistent import Candidate
-from livebeat.seedfile.seeding import is_as
 from livebeat.spec import ScheduleSpec
 from livebeat.store import ScheduleStore
 
 #: `left`: it is there and says something else, and stays so; `skip`: it can't come over.
-Action = Literal["create", "change", "same", "left", "skip"]
+Action = Literal["create", "same", "left", "skip"]
 
 
 @dataclass(frozen=True)
@@ -32,27 +31,23 @@ class Step:
     action: Action
     spec: ScheduleSpec | None = None
     progress: Progress | None = None
-    live: StoredSchedule | None = None
     next_at: datetime | None = None
     problem: LivebeatError | None = None
 
 
-def plan(app: Celery, candidates: Iterable[Candidate], *, change: bool) -> list[Step]:
-    """What applying the candidates would do; `change`: whether a schedule that is there may be changed.
-
-    A pause is live state: whether a schedule that is there is paused is left as it is.
-    """
+def plan(app: Celery, candidates: Iterable[Candidate]) -> list[Step]:
+    """What applying the candidates would do."""
     at, store = link(app), ScheduleStore(app)
-    return [_step(at, store, candidate, change) for candidate in candidates]
+    return [_step(at, store, candidate) for candidate in candidates]
 
 
 def apply(app: Celery, steps: Sequence[Step], *, by: str) -> list[Step]:
-    """Carry out a plan. Returns it as it went: a schedule that somebody changed since the plan is left."""
+    """Carry out a plan. Returns it as it went: a schedule that somebody made since the plan is left."""
     store = ScheduleStore(app)
     return [_apply_one(store, step, by) for step in steps]
 
 
-def _step(at: Link, store: ScheduleStore, candidate: Candidate, change: bool) -> Step:
+def _step(at: Link, store: ScheduleStore, candidate: Candidate) -> Step:
     name, spec = candidate.name, candidate.spec
     if spec is None:
         return Step(name, "skip", problem=candidate.problem)
@@ -63,11 +58,8 @@ def _step(at: Link, store: ScheduleStore, candidate: Candidate, change: bool) ->
         return Step(name, "create", spec, candidate.progress, next_at=_first_slot(at, spec, candidate.progress))
     except SpecError as error:  # it may not be scheduled, its name can't be used, or what lies there can't be read
         return Step(name, "skip", problem=error)
-    if is_as(live, spec, at):
-        return Step(name, "same", spec, live=live, next_at=live.next_at)
-    if not change:
-        return Step(name, "left", spec, live=live, next_at=live.next_at)
-    return Step(name, "change", spec.with_changes(enabled=live.spec.enabled), live=live)
+    action: Action = "same" if is_as(live.spec, spec, at.zone) else "left"
+    return Step(name, action, spec, next_at=live.next_at)
 
 
 def _first_slot(at: Link, spec: ScheduleSpec, progress: Progress | None) -> datetime | None:
@@ -79,17 +71,10 @@ def _first_slot(at: Link, spec: ScheduleSpec, progress: Progress | None) -> date
 
 
 def _apply_one(store: ScheduleStore, step: Step, by: str) -> Step:
-    if step.spec is None or step.action not in {"create", "change"}:
+    if step.spec is None or step.action != "create":
         return step
     try:
-        written = store.put(
-            step.spec,
-            by=by,
-            origin="import",
-            create_only=step.live is None,
-            expected_revision=step.live.revision if step.live else None,
-            progress=step.progress,
-        )
-    except (ScheduleExistsError, RevisionConflictError) as error:
+        written = store.put(step.spec, by=by, origin="import", create_only=True, progress=step.progress)
+    except ScheduleExistsError as error:
         return replace(step, action="left", problem=error)
     return replace(step, next_at=written.next_at)
