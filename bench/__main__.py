@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import backlog, burst, cost, jobs, million, report, stages, timing
+from bench import backlog, burst, cost, heat, jobs, million, report, rules, stages, timing
 from bench.harness import Bench
 from bench.servers import ROOT, RunFailedError, server_binary
 
@@ -13,6 +13,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
     "dispatch": burst.dispatch,
     "peers": burst.peers,
     "dispatch-cron": burst.dispatch_cron,
+    "dispatch-mixed": burst.dispatch_mixed,
     "first-tick": burst.first_tick,
     "aof": burst.aof,
     "slowlog": burst.slowlog,
@@ -26,6 +27,8 @@ MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
     "backlog": backlog.backlog,
     "profile": stages.profile,
     "million": million.million,
+    "load": heat.load,
+    "rules": rules.rules,
 }
 PAGE = ROOT / "docs" / "performance.md"
 

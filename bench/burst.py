@@ -62,6 +62,12 @@ def dispatch_cron(bench: Bench) -> None:
         _record(bench, "dispatch-cron", run, system, bench.n, rules="cron")
 
 
+def dispatch_mixed(bench: Bench) -> None:
+    """The same with a rule of each kind in turn; RedBeat, which has fewer kinds, with cron rules."""
+    for run, system in interleaved(min(bench.runs, 5), (LIVEBEAT, REDBEAT)):
+        _record(bench, "dispatch-mixed", run, system, bench.n, rules="mixed")
+
+
 def _record(bench: Bench, what: str, run: int, system: System, n: int, *, rules: Rules = "interval") -> None:
     def measure() -> Row:
         with ahead(bench, system, n, rules=rules) as burst:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-Rules = Literal["interval", "cron"]
+Rules = Literal["interval", "cron", "mixed"]
 
 #: No interval of a plan ends within a run.
 _SHORTEST = 7200
@@ -16,12 +16,16 @@ _SHORTEST = 7200
 
 @dataclass(frozen=True)
 class Planned:
-    """One schedule. `due` in epoch seconds; `every` in seconds, or `cron` with Celery's five fields (UTC)."""
+    """One schedule. `due` in epoch seconds; `every` in seconds, or `cron` with Celery's five fields (UTC).
+
+    `is_mixed`: its rule is of any kind that the engine knows, by its number; for others it is the cron rule.
+    """
 
     number: int
     due: int
     every: int = 0
     cron: str = ""
+    is_mixed: bool = False
 
     @property
     def name(self) -> str:
@@ -51,7 +55,8 @@ def plan(n: int, due: float, rules: Rules = "interval", *, first: int = 0) -> li
         whole = math.ceil(due)
         return [Planned(number, whole, every=_SHORTEST + number) for number in range(first, first + n)]
     whole = math.ceil(due / 60) * 60
-    return [Planned(number, whole, cron=_cron(number, whole)) for number in range(first, first + n)]
+    mixed = rules == "mixed"
+    return [Planned(number, whole, cron=_cron(number, whole), is_mixed=mixed) for number in range(first, first + n)]
 
 
 def _cron(number: int, due: int) -> str:

@@ -60,6 +60,7 @@ TABLES = {
         "redbeat",
     ),
     "dispatch-cron": Table("Dispatch: the same with cron rules", (*_AFTER, _RATE, *_CPU, _RSS), "redbeat"),
+    "dispatch-mixed": Table("Dispatch: the same with rules of every kind", (*_AFTER, _RATE, *_CPU, _RSS), "redbeat"),
     "first-tick": Table(
         "First tick: N overdue when the beat starts cold (seconds from the process's start)",
         (*_AFTER, Column("messages/s from the start", "rate", 0), Column("from the first", "rate_from_first", 0)),
@@ -153,6 +154,16 @@ TABLES = {
             Column("drained in s", "seconds", 0),
         ),
     ),
+    "load": Table(
+        "Looking ahead over all schedules",
+        (
+            Column("distinct rules", "rules", 0),
+            Column("seconds", "seconds"),
+            Column("CPU s", "cpu"),
+            Column("starts or suggestions", "found", 0),
+        ),
+    ),
+    "rules": Table("One look at a rule: its next instant", (Column("p50 µs", "us", 1), Column("p99 µs", "p99_us", 1))),
     "profile": Table(
         "Where the last microsecond goes",
         (Column("µs a message", "us_each", 1), Column("of these after the due instant", "after_us_each", 1)),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from celery.schedules import crontab, schedule
 from redbeat import RedBeatSchedulerEntry
@@ -12,7 +13,8 @@ from bench import apscheduler_beat
 from bench.plan import Planned, write
 from bench.sample import TASK, make_app
 from bench.servers import Process, Site
-from livebeat import Cron, Interval, ScheduleSpec, ScheduleStore
+from livebeat import Cron, Excluding, Holidays, Interval, Once, RRule, ScheduleSpec, ScheduleStore, Union
+from livebeat.rules import Recurrence
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,36 @@ class System:
 
 def spec_of(planned: Planned) -> ScheduleSpec:
     """A planned schedule as the engine takes it."""
-    rule = Cron(planned.cron) if planned.cron else Interval(seconds=planned.every, anchor=planned.last_run_at)
+    if planned.is_mixed:
+        rule = _KINDS[planned.number % len(_KINDS)](planned)
+    else:
+        rule = Cron(planned.cron) if planned.cron else Interval(seconds=planned.every, anchor=planned.last_run_at)
     return ScheduleSpec(name=planned.name, task=TASK, recurrence=rule, kwargs=planned.arguments)
+
+
+def _in_new_york(planned: Planned) -> Recurrence:
+    at = planned.due_at.astimezone(ZoneInfo("America/New_York"))
+    return Cron(
+        f"{at.minute},{(at.minute + 5 + planned.number % 50) % 60} {at.hour} * * *", timezone="America/New_York"
+    )
+
+
+def _by_rrule(planned: Planned) -> Recurrence:
+    start = planned.due_at - timedelta(days=1 + planned.number % 300)
+    return RRule(f"FREQ=DAILY;BYHOUR={planned.due_at.hour};BYMINUTE={planned.due_at.minute};BYSECOND=0", start, "UTC")
+
+
+#: A rule of each kind that is due when the plan says, and again an hour later at the earliest.
+_KINDS: tuple[Callable[[Planned], Recurrence], ...] = (
+    lambda one: Cron(one.cron),
+    lambda one: Interval(seconds=7200 + one.number, anchor=one.due_at - timedelta(seconds=7200 + one.number)),
+    lambda one: Once(one.due_at),
+    _by_rrule,
+    lambda one: Cron(f"0 {one.cron}"),
+    _in_new_york,
+    lambda one: Union(Once(one.due_at), Cron(one.cron)),
+    lambda one: Excluding(Cron(one.cron), dates=["2030-01-01"], holidays=Holidays("KR"), timezone="UTC"),
+)
 
 
 def _put(site: Site, planned: Sequence[Planned]) -> None:
