@@ -37,7 +37,7 @@ check lint "$bin/ruff" check
 check format "$bin/ruff" format --check
 check types "$bin/mypy"
 check layers "$bin/lint-imports"
-check unit "$bin/pytest" tests/unit -q
+check unit "$bin/pytest" tests/unit -q -n 2
 check integration "$bin/pytest" tests/integration -q -n 4 --dist worksteal
 check redbeat "$bin/pytest" tests/redbeat_suite -q -n 2
 check integration-on-postgres env TEST_DATABASE=postgres "$bin/pytest" tests/integration -q -n 4 --dist worksteal \

@@ -4,6 +4,7 @@
 messages into the ledger, so that none is lost with a worker.
 """
 
+from livebeat.backfill import Backfill, Backfills
 from livebeat.beat import LiveBeatScheduler, hand_over, leader
 from livebeat.delivery import (
     Children,
@@ -19,13 +20,17 @@ from livebeat.delivery import (
     send,
 )
 from livebeat.entry import Pause, StoredSchedule
-from livebeat.rules import Cron, Interval, Once, RRule
+from livebeat.rules import Cron, Excluding, Holidays, Interval, Once, RRule, Union
 from livebeat.spec import ScheduleSpec
 from livebeat.store import ScheduleStore
 
 __all__ = [
+    "Backfill",
+    "Backfills",
     "Children",
     "Cron",
+    "Excluding",
+    "Holidays",
     "Interval",
     "LedgerEntry",
     "LiveBeatScheduler",
@@ -37,6 +42,7 @@ __all__ = [
     "ScheduleStore",
     "Sent",
     "StoredSchedule",
+    "Union",
     "children",
     "current_run",
     "current_slot",

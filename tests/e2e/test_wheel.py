@@ -95,7 +95,8 @@ def test_it_holds_the_engine_and_nothing_else(wheel: Path) -> None:
     ours = PROJECT_DIR / "backend" / "livebeat"
     scripts = {f"livebeat/lua/{script.name}" for script in ours.glob("lua/*.lua")}
     assert scripts
-    assert set(names) >= {"livebeat/__init__.py", "livebeat/cli/__init__.py", "livebeat/py.typed", *scripts}
+    others = {"livebeat/py.typed", "livebeat/seedfile/schedules.schema.json"}
+    assert set(names) >= {"livebeat/__init__.py", "livebeat/cli/__init__.py", *others, *scripts}
 
 
 def test_with_its_own_dependencies_alone_it_can_be_used(programs: Path, tmp_path: Path) -> None:

@@ -105,9 +105,9 @@ def test_the_apps_rule_is_asked_on_every_way_in(picky: Celery, tmp_path: Path) -
     entries = {"b": {"task": "sample.echo", "schedule": rule}, "c": {"task": "celery.chord", "schedule": rule}}
     file.write_text(json.dumps(entries))
     with pytest.raises(SeedFileError, match=r"'c'.*only echo"):
-        Seeding(link(picky), store, file).apply()
+        Seeding(link(picky), file).apply()
 
-    (step,) = plan(picky, [Candidate("d", spec(name="d", task="sample.other"))], change=True)
+    (step,) = plan(picky, [Candidate("d", spec(name="d", task="sample.other"))])
     assert (step.action, step.problem.text("ko") if step.problem else "") == ("skip", "task: echo만 가능합니다")
 
     entry = {"task": "sample.other", "schedule": 60.0}

@@ -120,7 +120,7 @@ def seed_file(tmp_path: Path, **entries: int) -> Path:
 
 @pytest.fixture
 def seeding(app: Celery, store: ScheduleStore, tmp_path: Path) -> Seeding:
-    return Seeding(link(app), store, tmp_path / "schedules.json")
+    return Seeding(link(app), tmp_path / "schedules.json")
 
 
 def names(store: ScheduleStore) -> list[str]:
@@ -146,9 +146,9 @@ def test_live_edits_and_deletions_survive_an_unchanged_file(
     seeding.apply()
     store.put(store.get("a").spec.with_changes(recurrence=Cron("0 8 * * *"), enabled=False))
     store.delete("b")
-    Seeding(link(app), store, path).apply()
+    Seeding(link(app), path).apply()
     path.write_text(path.read_text() + "\n")
-    Seeding(link(app), store, path).apply()
+    Seeding(link(app), path).apply()
     assert names(store) == ["a"]
     assert store.get("a").spec.recurrence == Cron("0 8 * * *", "Asia/Seoul")
 
@@ -203,9 +203,9 @@ def test_a_broken_or_emptied_file_deletes_nothing(
 
 def test_overwrite_puts_the_file_back_at_each_start(app: Celery, store: ScheduleStore, tmp_path: Path) -> None:
     path = seed_file(tmp_path, a=6)
-    Seeding(link(app), store, path, "overwrite").apply_if_changed()
+    Seeding(link(app), path, "overwrite").apply_if_changed()
     store.put(store.get("a").spec.with_changes(recurrence=Cron("0 8 * * *")))
-    Seeding(link(app), store, path, "overwrite").apply_if_changed()
+    Seeding(link(app), path, "overwrite").apply_if_changed()
     assert store.get("a").spec.recurrence == Cron("0 6 * * *", "Asia/Seoul")
 
 

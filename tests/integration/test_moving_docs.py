@@ -19,7 +19,7 @@ from celery.schedules import crontab
 from redbeat import RedBeatSchedulerEntry
 
 from app.core.celery_app import celery_app
-from livebeat import Cron, ScheduleStore, clock
+from livebeat import ScheduleStore, clock
 from livebeat.beat.dispatch import Dispatcher
 from livebeat.cli import main
 from livebeat.connection import link
@@ -78,7 +78,8 @@ def test_every_command_of_the_page(api: httpx2.Client, tmp_path: Path) -> None:
         seen.add(words[0])
         if words[0] in {".venv/bin/python", "python3"}:
             done = subprocess.run([sys.executable, *words[1:]], cwd=tmp_path, env=env, capture_output=True, text=True)
-            assert (done.returncode, done.stderr) == (0, ""), command
+            shows_changes = words[1:4] == ["-m", "livebeat", "plan"]
+            assert (done.returncode, done.stderr) == (3 if shows_changes else 0, ""), command
         elif words[0] == "celery":
             check_celery(words)
         elif words[0].startswith("./"):
@@ -108,18 +109,18 @@ def test_from_the_old_api_and_its_file(api: httpx2.Client, tmp_path: Path, capsy
     )  # fmt: skip
     store = ScheduleStore(celery_app)
 
-    assert main(["import-file", str(path), *PLATFORM]) == 3
+    assert main(["plan", str(path), *PLATFORM]) == 3
     shown = capsys.readouterr().out
-    assert "~ change: 주간업데이트" in shown
+    assert "! left as edited live: 주간업데이트" in shown
+    assert re.search(r"recurrence: stays .*07:00; the file says .*06:00", shown)
     assert "+ create: 주간브리핑" in shown
     assert "runs on Sunday, but its text says Monday" in shown
     assert len(store.list()) == 2
 
-    del (entries := json.loads(path.read_text()))["주간업데이트"]  # the API's later edit was right
-    entries["주간브리핑"]["schedule"]["day_of_week"] = 1
+    (entries := json.loads(path.read_text()))["주간브리핑"]["schedule"]["day_of_week"] = 1
     old_file(path, **entries)
-    assert main(["import-file", str(path), "--apply", *PLATFORM]) == 0
-    assert main(["import-file", str(path), "--apply", *PLATFORM]) == 0
+    assert main(["apply", str(path), *PLATFORM]) == 0
+    assert main(["apply", str(path), *PLATFORM]) == 0
     assert store.get("주간브리핑").revision == 1
 
     answer = api.get("/api/scheduler/schedule").json()["schedule"]
@@ -132,49 +133,14 @@ def test_from_the_old_api_and_its_file(api: httpx2.Client, tmp_path: Path, capsy
     assert store.get("단지 / 감시").spec.args == ("109208",)
     assert store.get("꺼진 것").spec.enabled is False
 
-    Seeding(link(celery_app), store, path).apply_if_changed()  # the same file, now as the seed
+    Seeding(link(celery_app), path).apply_if_changed()  # the same file, now as the seed
     assert store.get("주간브리핑").revision == 1
     Dispatcher(link(celery_app), store).run_once(clock.now())
     assert link(celery_app).client.llen("crawl") == 0
 
 
-def test_import_file_leaves_a_pause_and_what_it_does_not_name(redis_url: str, tmp_path: Path) -> None:
-    store = ScheduleStore(celery_app)
-    path = old_file(tmp_path / "schedules.json", a={"task": CRAWL, "schedule": {"hour": 6, "minute": 0}})
-    assert main(["import-file", str(path), "--apply", *PLATFORM]) == 0
-    store.put(store.get("a").spec.with_changes(enabled=False))
-    store.put(store.get("a").spec.with_changes(name="b"))
-    old_file(path, a={"task": CRAWL, "schedule": {"hour": 8, "minute": 0}})
-    assert main(["import-file", str(path), "--apply", *PLATFORM]) == 0
-    assert store.get("a").spec.recurrence == Cron("0 8 * * *", "Asia/Seoul")
-    assert store.get("a").spec.enabled is False
-    assert store.get("b").spec.recurrence == Cron("0 6 * * *", "Asia/Seoul")
-
-
-@pytest.mark.parametrize(
-    ("text", "status", "says"),
-    [
-        ("{", 1, "line 1, column 2"),
-        ("{}", 0, "no schedules"),
-        ('{"a": {"task": "no.such.task", "schedule": {"hour": 6, "minute": 0}}}', 3, "has no task no.such.task"),
-        ('{":lock": {"task": "any.task", "schedule": {"hour": 6, "minute": 0}}}', 3, "skipped: :lock"),
-    ],
-)
-def test_what_it_answers(
-    redis_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, status: int, says: str
-) -> None:
-    path = tmp_path / "schedules.json"
-    path.write_text(text)
-    assert main(["import-file", str(path), *PLATFORM]) == status
-    told = capsys.readouterr()
-    assert says in told.out + told.err
-    assert ScheduleStore(celery_app).list() == []
-
-
 def test_what_it_answers_without_a_file_an_app_or_redis(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = str(tmp_path / "none.json")
-    assert main(["import-file", file, *PLATFORM]) == 1
-    assert "can't be read" in capsys.readouterr().err
     assert main(["import-beat", file, "-A", "app.core.celery_app", "--lang", "ko"]) == 1
     assert "파일이 없습니다" in capsys.readouterr().err
     assert main(["import-beat", file, "-A", "no_such_app", "--lang", "en"]) == 1

@@ -178,7 +178,9 @@ def test_what_keeps_a_message_in_hand(app: Celery, client: "redis.Redis", run: s
         consumer.on_message = found.append
         with consumer:
             drain(connection, lambda: bool(found))
-            assert client.hlen("unacked") == client.zcard("unacked_index") == (run != "a run's")  # else it is the ledger
+            assert (
+                client.hlen("unacked") == client.zcard("unacked_index") == (run != "a run's")
+            )  # else it is the ledger
             if end == "acknowledged":
                 found[0].ack()
             elif end in {"rejected", "requeued"}:

@@ -35,6 +35,7 @@ def test_a_rule_that_sentry_knows(rule: Recurrence, schedule: dict[str, Any]) ->
 @pytest.mark.parametrize(
     "rule",
     [
+        Cron("30 0 6 * * 1"),
         Interval(seconds=1),
         Interval(seconds=59),
         Interval(seconds=90),

@@ -19,7 +19,22 @@ from app.api.exposure import is_loopback
 from app.api.guard import Guard
 from app.api.openapi import described
 from app.api.pages import STATIC_FOLDER
-from app.api.routes import front, health, jobs, realestate, runs, schedules, stats, status, tasks, triggers
+from app.api.routes import (
+    actions,
+    backfills,
+    front,
+    health,
+    jobs,
+    outlook,
+    realestate,
+    runs,
+    schedules,
+    seedfile,
+    stats,
+    status,
+    tasks,
+    triggers,
+)
 from app.api.routes.flower import FlowerClient, flower_router
 from app.core.settings import Settings
 
@@ -65,7 +80,22 @@ def create(settings: Settings, django: ASGIApp) -> FastAPI:
     app.add_middleware(Door, admission=admission)
     app.add_middleware(Guard, hosts=settings.hosts)  # the last one added is the first one passed
     api = APIRouter(prefix="/api")
-    for routes in (schedules, triggers, tasks, status, jobs, runs, realestate, stats, health):
+    # What ends in a word of its own comes before the name that takes the rest of a path.
+    for routes in (
+        actions,
+        backfills,
+        schedules,
+        outlook,
+        seedfile,
+        triggers,
+        tasks,
+        status,
+        jobs,
+        runs,
+        realestate,
+        stats,
+        health,
+    ):
         api.include_router(routes.router)
     app.include_router(api)
     app.include_router(health.old_router)

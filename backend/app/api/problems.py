@@ -21,6 +21,7 @@ from app.api.language import language_of
 from app.api.validation import field_errors
 from app.core.errors import NotConfiguredError, UnknownUserError, UpstreamError
 from livebeat.errors import (
+    BackfillNotFoundError,
     ConfigurationError,
     Language,
     LivebeatError,
@@ -29,6 +30,7 @@ from livebeat.errors import (
     ScheduleNotFoundError,
     SeedFileError,
     SpecError,
+    StillRunningError,
 )
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,8 @@ _OF_ERROR: tuple[tuple[type[LivebeatError], int, str], ...] = (
     (SpecError, 422, "invalid"),
     (ScheduleNotFoundError, 404, "schedule-not-found"),
     (ScheduleExistsError, 400, "schedule-exists"),
+    (BackfillNotFoundError, 404, "backfill-not-found"),
+    (StillRunningError, 409, "still-running"),
     (RevisionConflictError, 409, "revision-conflict"),
     (SeedFileError, 422, "invalid-seed-file"),
     (UnknownUserError, 404, "user-not-found"),

@@ -1,13 +1,19 @@
 """A stored schedule as JSON: the old API's shapes, with more members beside the old ones. Instants are ISO 8601, UTC."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from livebeat import Cron, StoredSchedule
+from livebeat.errors import Language
+from livebeat.lookahead import Upcoming, upcoming
 from livebeat.rules import describe
 from livebeat.seedfile.crontab import cron_to_old_form
+from livebeat.spec import POLICIES
 
 NEXT_RUNS = 10
+#: Of the crontabs that the old form can say: it knows no seconds.
+_OLD_FIELDS = 5
 
 
 def listed(stored: StoredSchedule) -> dict[str, Any]:
@@ -33,21 +39,37 @@ def echoed(stored: StoredSchedule) -> dict[str, Any]:
     return {"name": spec.name, "task": spec.task, **_old_time(stored), "description": spec.description or None}
 
 
-def detailed(stored: StoredSchedule, now: datetime) -> dict[str, Any]:
-    """One schedule whole, with the instants at which it runs next."""
-    rule = stored.spec.recurrence
+def detailed(stored: StoredSchedule, now: datetime, zone: str, language: Language) -> dict[str, Any]:
+    """One schedule whole: its rule in words too, its policies, and when it runs next, with what the clocks do there.
+
+    `zone` is what a rule without one is read in.
+    """
+    spec, rule = stored.spec, stored.spec.recurrence
+    coming = upcoming(stored, now, NEXT_RUNS, language, zone=zone)
     return {
-        "name": stored.spec.name,
+        "name": spec.name,
         **listed(stored),
         **_old_time(stored),
         "timezone": getattr(rule, "timezone", None),
-        "next_runs": _next_runs(stored, now),
+        "recurrence": rule.to_json(),
+        "in_words": describe(spec.rule, language),
+        "next_runs": [each.at for each in coming],
+        "upcoming": [instant(each) for each in coming],
+        **{name: getattr(spec, name) for name in ("catchup", "catchup_window", *POLICIES)},
+        "labels": list(spec.labels),
+        "pause": asdict(stored.pause) if stored.pause else None,
+        "redbeat_exact": stored.redbeat_exact,
         "total_runs": stored.total_runs,
         "revision": stored.revision,
         "changed_at": stored.changed_at,
         "changed_by": stored.by,
         "origin": stored.origin,
     }
+
+
+def instant(each: Upcoming) -> dict[str, Any]:
+    """An instant to come: in UTC, on the rule's own clocks, and what those do there (null where nothing)."""
+    return {"at": each.at, "local": each.local, "shift": each.shift}
 
 
 def _last_run_at(stored: StoredSchedule) -> datetime | None:
@@ -57,14 +79,5 @@ def _last_run_at(stored: StoredSchedule) -> datetime | None:
 
 def _old_time(stored: StoredSchedule) -> dict[str, Any]:
     rule = stored.spec.recurrence
-    old = cron_to_old_form(rule) if isinstance(rule, Cron) else None
+    old = cron_to_old_form(rule) if isinstance(rule, Cron) and len(rule.expression.split()) == _OLD_FIELDS else None
     return old or {"hour": None, "minute": None, "day_of_week": None}
-
-
-def _next_runs(stored: StoredSchedule, now: datetime) -> list[datetime]:
-    found: list[datetime] = []
-    instant = stored.next_at
-    while instant is not None and len(found) < NEXT_RUNS:
-        found.append(instant)
-        instant = stored.spec.recurrence.next_after(max(instant, now))
-    return found

@@ -1,13 +1,15 @@
 """What is wrong with a body or a query, a sentence a field, in the reader's language.
 
-Also `Body`, the base of every JSON body: unknown members, wrong types and text that can't be stored are refused.
+Also `Body`, the base of every JSON body: unknown members, wrong types and text that can't be stored are refused; and
+`Instant`, an instant in a body or a query.
 """
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from livebeat.errors import Language
@@ -16,6 +18,7 @@ _OBJECT = (
     "JSON 객체여야 합니다 (Content-Type: application/json)",
     "must be a JSON object, sent as Content-Type: application/json",
 )
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
 _SENTENCES: dict[str, tuple[str, str]] = {
     "missing": ("필수 항목입니다", "is missing"),
     "extra_forbidden": ("알 수 없는 항목입니다", "is not a known field"),
@@ -37,12 +40,30 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "string_pattern_mismatch": ("사용할 수 없는 문자가 있습니다", "holds characters that can't be used"),
     "enum": ("{expected} 중 하나여야 합니다", "must be {expected}"),
     "literal_error": ("{expected} 중 하나여야 합니다", "must be {expected}"),
+    "instant": (
+        "시간대가 있는 ISO 8601 시각이어야 합니다 (예: 2026-12-24T18:00:00+09:00)",
+        "must be an instant in ISO 8601 with a time zone, such as 2026-12-24T18:00:00+09:00",
+    ),
     "json_invalid": ("올바른 JSON이 아닙니다", "is not valid JSON"),
     "unstorable": (
         "저장할 수 없는 값(NaN, 깨진 문자)이 있습니다",
         "holds what can't be stored (NaN, broken characters)",
     ),
 }
+
+
+def _instant(value: Any) -> datetime:
+    """The + of an offset means a space in a query that was not encoded."""
+    try:
+        instant = datetime.fromisoformat(value.replace(" ", "+") if "T" in value else value)
+        if instant.tzinfo is not None and _FIRST_YEAR <= instant.year <= _LAST_YEAR:
+            return instant.astimezone(UTC)
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        pass
+    raise PydanticCustomError("instant", "must be an instant in ISO 8601 with a time zone")
+
+
+Instant = Annotated[datetime, BeforeValidator(_instant), Field(examples=["2026-12-24T18:00:00+09:00"])]
 
 
 class Body(BaseModel):

@@ -27,6 +27,7 @@ class Kind(models.TextChoices):
 
     SCHEDULE = "schedule", "스케줄"
     TRIGGER = "trigger", "수동 실행"
+    BACKFILL = "backfill", "백필"
     SEND = "send", "요청"
     TASK = "task", "태스크"
 

@@ -113,13 +113,13 @@ def _schedule(rule: Recurrence) -> "MonitorConfigSchedule | None":
 
 
 def _is_portable(expression: str) -> bool:
-    """Whether it means the same to Sentry: not both kinds of day, and no range that runs over the end (22-2)."""
-    *_, day, _month, weekdays = expression.split()
+    """Whether it means the same to Sentry: no seconds, not both kinds of day, and no range that runs over the end (22-2)."""
+    *times, day, _month, weekdays = expression.split()
     backwards = [found for found in _RANGE.findall(expression) if int(found[0]) > int(found[1])]
-    return "*" in {day, weekdays} and not backwards
+    return len(times) == len(("minute", "hour")) and "*" in {day, weekdays} and not backwards
 
 
 def _longest(spec: ScheduleSpec) -> int:
     """Minutes after which a run counts as hung: its time limit."""
-    seconds: float = spec.options.get("time_limit") or celery_app.conf.task_time_limit
+    seconds: float = spec.message_options.get("time_limit") or celery_app.conf.task_time_limit
     return math.ceil(seconds / 60)

@@ -1,6 +1,6 @@
-"""`livebeat`, or `python -m livebeat`: look at the engine and at its Redis, and bring schedules in.
+"""`livebeat`, or `python -m livebeat`: look at the engine and at its Redis, work on schedules, and bring them in.
 
-`status`, `alive` and `doctor` only read, and so does `dead` unless it is told what to retry or drop.
+`status`, `alive`, `doctor`, `show`, `preview`, `plan` and `export` only read, and so does `dead` unless it is told what to retry or drop.
 
 Exit status: 0 all is well, or done; 1 the file, the app or its Redis can't be used (nothing was changed unless the
 message says otherwise), or `alive` found no living beat; 2 wrong usage; 3 something needs a look. `doctor` has its own:
@@ -17,7 +17,7 @@ import redis
 from celery import Celery
 from celery.app.utils import find_app
 
-from livebeat.cli import alive, audit, dead, importing, status
+from livebeat.cli import acting, alive, audit, backfilling, dead, importing, plan, showing, status
 from livebeat.cli.output import FAILED
 from livebeat.errors import Language, LivebeatError
 
@@ -40,8 +40,16 @@ _COMMANDS: dict[str, Callable[[Celery, Any, Language], int]] = {
     "alive": alive.run,
     "doctor": audit.run,
     "dead": dead.run,
+    "show": showing.run,
+    "preview": showing.run,
+    "pause": acting.run,
+    "resume": acting.run,
+    "trigger": acting.run,
+    "backfill": backfilling.run,
+    "plan": plan.run,
+    "apply": plan.run,
+    "export": plan.run,
     "import-beat": importing.run,
-    "import-file": importing.run,
 }
 
 
@@ -56,8 +64,13 @@ def parser() -> argparse.ArgumentParser:
         alive.add_parser(commands),
         audit.add_parser(commands),
         dead.add_parser(commands),
+        *showing.add_parsers(commands),
+        *acting.add_parsers(commands),
+        backfilling.add_parser(commands),
+        *plan.add_parsers(commands),
+        importing.add_parser(commands),
     ]
-    for command in (*parsers, *importing.add_parsers(commands)):
+    for command in parsers:
         command.add_argument("-A", "--app", required=True, help="the Celery app, as for celery -A")
         command.add_argument("--lang", choices=("ko", "en"), help="language; without it the locale's")
     return top
@@ -78,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LivebeatError as error:
         sys.stderr.write(error.text(language) + "\n")
     except redis.RedisError as error:
-        partly = f" {words['partly']}" if getattr(options, "apply", False) else ""
+        writes = options.command == "apply" or getattr(options, "apply", False)
+        partly = f" {words['partly']}" if writes else ""
         sys.stderr.write(words["no_redis"].format(error=error) + partly + "\n")
     return _failed(options)
 

@@ -44,6 +44,7 @@ def _shown(run: Run) -> dict[str, Any]:
         "task": run.task,
         "slot": run.slot,
         "kind": run.kind,
+        "parent": run.parent,
         "state": run.state,
         "attempt": run.attempt,
         "dispatched_at": run.dispatched_at,

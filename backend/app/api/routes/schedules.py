@@ -51,9 +51,9 @@ def create_schedule(form: CreateForm, request: Request, reader: Reader) -> dict[
 
 @router.get("/schedule/{name:name}")
 @needs(Scope.VIEWER)
-def schedule(name: str) -> dict[str, Any]:
-    """One schedule with its next runs."""
-    return detailed(store.get(name), clock.now())
+def schedule(name: str, reader: Reader) -> dict[str, Any]:
+    """One schedule: its rule in words, its policies, its next runs and what the clocks do there."""
+    return detailed(store.get(name), clock.now(), zone(), reader)
 
 
 @router.put("/schedule/{name:name}")
