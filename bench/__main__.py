@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import backlog, burst, cost, heat, jobs, million, report, rules, stages, timing
+from bench import backlog, burst, cost, heat, jobs, million, refresh, report, rules, stages, starts, timing
 from bench.harness import Bench
 from bench.servers import ROOT, RunFailedError, server_binary
 
@@ -24,6 +24,9 @@ MEASUREMENTS: dict[str, Callable[[Bench], None]] = {
     "memory": cost.memory,
     "takeover": timing.takeover,
     "jobs": jobs.jobs,
+    "refresh": refresh.refresh,
+    "thousand-posts": refresh.thousand_posts,
+    "starts": starts.starts,
     "backlog": backlog.backlog,
     "profile": stages.profile,
     "million": million.million,

@@ -20,6 +20,8 @@ LABELS = {
     "django-celery-beat": "django-celery-beat, SQLite",
     "apscheduler": "APScheduler, Redis, no grace limit",
     "celery": "plain Celery",
+    "serial-consumer": "the old consumer",
+    "serial-consumer-sleepless": "the old consumer without its sleeps",
 }
 
 
@@ -141,6 +143,29 @@ TABLES = {
         ),
         "celery",
         "job_us",
+    ),
+    "refresh": Table(
+        "Refreshing N users of 20 posts, 50 ms an answer",
+        (Column("users/s", "rate"), Column("worker CPU ms each", "cpu_ms", 0), _RSS),
+        "serial-consumer",
+    ),
+    "thousand-posts": Table(
+        "A user of N posts at 50 requests a second",
+        (
+            Column("seconds", "seconds", 1),
+            Column("RSS MiB after a tenth", "tenth_mib", 1),
+            Column("RSS MiB at the end", "end_mib", 1),
+            Column("growth", "growth", 3),
+        ),
+    ),
+    "starts": Table(
+        "From a request to its start, at 200 requests a second for 30 s",
+        (
+            Column("requests/s", "rate", 0),
+            *(Column(f"{q} ms", f"{q}_ms", 1) for q in ("p50", "p99", "max")),
+            Column("control p99 ms", "control_p99_ms", 1),
+            Column("control max ms", "control_max_ms", 1),
+        ),
     ),
     "backlog": Table(
         "The relay behind a long queue: N messages wait longer than their first check, then one worker drains them",

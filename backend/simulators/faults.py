@@ -4,7 +4,7 @@
     DELETE /_sim/faults     back to good behaviour
     GET    /_sim/requests   what was asked, when, by whom (`?step=` filters); never a token
     DELETE /_sim/requests   forget it
-    PUT    /_sim/world      {"set": {id: {field: value}}, "remove": [id], "add": [{...}]}
+    PUT    /_sim/world      {"set": {id: {field: value}}, "remove": [id], "add": [{...}]}; velog also "users": [{...}]
     DELETE /_sim/world      the world as it was at the start
 
 A fault: `step` (a step's name or "*"), `kind`, `times` (how many requests; default 1, null = all), `after` (let so

@@ -51,7 +51,10 @@ class VelogWorld:
         self.posts = {post.id: post for post in world.posts()}
 
     def change(self, document: dict[str, Any]) -> None:
-        """`set` fields of posts, `remove` posts, `add` posts (`user_id` and any field of `world.Post`)."""
+        """`set` fields of posts, `remove` posts, `add` posts (`user_id` and any field of `world.Post`), and `users`."""
+        for values in document.get("users", []):
+            user = world.VelogUser(**{"email": None, "thumbnail": None, "group_id": 1, **values})
+            self.users[user.id] = user
         for post_id, values in document.get("set", {}).items():
             for name, value in values.items():
                 if not hasattr(self.posts[post_id], name):

@@ -40,9 +40,9 @@ def test_users_are_created_once_with_encrypted_tokens(tmp_path: Path, records: l
     for record in records:
         user = User.objects.get(velog_uuid=record["velog_uuid"])
         assert record["access_token"] not in user.access_token
-        key = tokens.key_for(user.group_id, get_settings())
-        assert tokens.decrypt(user.access_token, key) == record["access_token"]
-        assert tokens.decrypt(user.refresh_token, key) == record["refresh_token"]
+        keys = tokens.keys_for(user.group_id, get_settings())
+        assert keys.holds(user.access_token, record["access_token"])
+        assert keys.holds(user.refresh_token, record["refresh_token"])
         assert (user.username, user.group_id) == (record["username"], record["group_id"])
 
 
@@ -53,7 +53,7 @@ def test_known_users_get_new_tokens_only_when_asked(tmp_path: Path, records: lis
     load(file)
     assert load(file, "--update") == "0 created, 4 updated, 0 kept"
     user = User.objects.get(velog_uuid=records[0]["velog_uuid"])
-    assert tokens.decrypt(user.access_token, tokens.key_for(user.group_id, get_settings())) == "n.e.w"
+    assert tokens.keys_for(user.group_id, get_settings()).holds(user.access_token, "n.e.w")
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch, records: list[dict[str, Any]]) -> None:

@@ -1,12 +1,13 @@
 """The limit that all processes share, on a real server."""
 
 import threading
+from pathlib import Path
 
 import pytest
 import redis
 
 from app.clients.rate import SharedRate
-from app.core.errors import RateLimitedError
+from app.core.errors import RateLimitedError, ServerUnavailableError
 
 
 def test_several_holders_keep_within_one_limit(redis_url: str) -> None:
@@ -16,7 +17,6 @@ def test_several_holders_keep_within_one_limit(redis_url: str) -> None:
             rate.acquire(1.0)
             with lock:
                 sent.append(clock())
-        rate.close()
 
     client = redis.Redis.from_url(redis_url)
 
@@ -47,7 +47,6 @@ def test_its_keys_expire(redis_url: str) -> None:
         assert set(client.keys()) == {b"app:rate:naver_land", b"app:rate:naver_land:hold"}
         assert 0 < client.pttl("app:rate:naver_land") <= 1_000
         assert 0 < client.pttl("app:rate:naver_land:hold") <= 5_000
-    rate.close()
 
 
 def test_a_hold_is_shared_and_outlasting_it_is_refused(redis_url: str) -> None:
@@ -58,8 +57,6 @@ def test_a_hold_is_shared_and_outlasting_it_is_refused(redis_url: str) -> None:
     with pytest.raises(RateLimitedError) as caught:
         other.acquire(1.0)
     assert caught.value.retry_after == pytest.approx(60, abs=1)
-    one.close()
-    other.close()
 
 
 def test_a_server_that_forgot_its_scripts_is_told_again(redis_url: str) -> None:
@@ -68,11 +65,17 @@ def test_a_server_that_forgot_its_scripts_is_told_again(redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         client.script_flush()
     rate.acquire(1.0)
-    rate.close()
 
 
 @pytest.mark.parametrize("per_second", [0.001, 0.5, 2.5, 10.0, 1000.0])
 def test_any_rate_gives_a_first_permit_at_once(redis_url: str, per_second: float) -> None:
     rate = SharedRate("velog", per_second=per_second, redis_url=redis_url)
     assert rate.acquire(0.0) == 0
-    rate.close()
+
+
+def test_without_redis_nothing_may_be_sent_and_it_says_so(tmp_path: Path) -> None:
+    rate = SharedRate("velog", per_second=50, redis_url=f"unix://{tmp_path}/nobody.sock")
+    for step in (lambda: rate.acquire(1.0), lambda: rate.hold(5)):
+        with pytest.raises(ServerUnavailableError, match="Redis") as caught:
+            step()
+        assert caught.value.retryable

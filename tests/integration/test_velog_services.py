@@ -8,19 +8,10 @@ from typing import Any
 import pytest
 
 from app.clients.http import Patience
-from app.core.errors import (
-    NotConfiguredError,
-    PlatformError,
-    RateLimitedError,
-    ShapeChangedError,
-    TokensRejectedError,
-    UnknownUserError,
-    UpstreamRejectedError,
-    UpstreamUnavailableError,
-)
+from app.core.errors import NotConfiguredError, TokensRejectedError, UnknownUserError, UpstreamUnavailableError
 from app.core.settings import Settings
 from app.domains.velog import queries, tokens
-from app.domains.velog.errors import AllStatisticsFailedError, InactiveUserError
+from app.domains.velog.errors import AllStatisticsFailedError, EmptyListError, InactiveUserError
 from app.domains.velog.models import Post, PostDailyStatistics, User
 from app.domains.velog.services import ScraperTargetUser, put_user
 from livebeat import clock
@@ -124,43 +115,22 @@ def test_half_of_the_posts_gone_at_once_switches_nothing_off(refresh: Refresh, v
     assert not Post.objects.filter(is_active=False).exists()
 
 
-def test_an_empty_list_switches_nothing_off(refresh: Refresh, velog: Simulator) -> None:
+def test_an_empty_list_of_a_user_with_posts_is_a_failure_and_switches_nothing_off(
+    refresh: Refresh, velog: Simulator
+) -> None:
     user = add()
     refresh(user.pk)
     velog.fault("empty", "posts", times=None)
-    assert refresh(user.pk)["details"][0]["active_sync"] == "skipped_empty"
+    with pytest.raises(EmptyListError, match=f"none of the user's {len(shown_posts(SEOYEON))} posts"):
+        refresh(user.pk)
     assert not Post.objects.filter(is_active=False).exists()
 
 
-@pytest.mark.parametrize("step", ["currentUser", "posts", "getStats"])
-@pytest.mark.parametrize(
-    ("kind", "error"),
-    [
-        ("status_500", UpstreamUnavailableError),
-        ("html", UpstreamUnavailableError),
-        ("bad_json", UpstreamUnavailableError),
-        ("timeout", UpstreamUnavailableError),
-        ("rate_limit", RateLimitedError),
-        ("shape", ShapeChangedError),
-        ("redirect_404", UpstreamRejectedError),
-        ("expired_token", TokensRejectedError),
-    ],
-)
-def test_each_failure_ends_the_run_with_its_name_and_the_next_run_heals(
-    refresh: Refresh, velog: Simulator, step: str, kind: str, error: type[PlatformError]
-) -> None:
+def test_a_user_without_posts_is_no_failure(refresh: Refresh, velog: Simulator) -> None:
     user = add()
-    velog.fault(kind, step, times=None, delay=0.3)
-    with pytest.raises(PlatformError) as caught:
-        refresh(user.pk)
-    if step == "getStats" and kind in {"redirect_404", "expired_token"}:
-        assert type(caught.value) is AllStatisticsFailedError  # refused post by post
-        assert not caught.value.retryable
-    else:
-        assert type(caught.value) is error
-    assert not PostDailyStatistics.objects.exists()
-    velog.faults()
-    assert refresh(user.pk)["statistics"] == len(shown_posts(SEOYEON))
+    velog.change(remove=list(shown_posts(SEOYEON)))
+    summary = refresh(user.pk)
+    assert (summary["posts"], summary["statistics"], summary["failed_posts"]) == (0, 0, 0)
 
 
 def test_a_list_that_breaks_off_switches_nothing_off(refresh: Refresh, velog: Simulator) -> None:
@@ -178,6 +148,7 @@ def test_some_failing_posts_are_counted(refresh: Refresh, velog: Simulator) -> N
     summary = refresh(user.pk)
     total = len(shown_posts(DOHYUN))
     assert (summary["failed_posts"], summary["statistics"]) == (3, total - 3)
+    assert summary["details"][0]["failures"] == {"upstream_rejected": 3}
 
 
 def test_all_failing_posts_fail_the_run(refresh: Refresh, velog: Simulator) -> None:
@@ -187,13 +158,37 @@ def test_all_failing_posts_fail_the_run(refresh: Refresh, velog: Simulator) -> N
         refresh(user.pk)
 
 
-def test_an_outage_halfway_keeps_what_was_read_and_stops_asking(refresh: Refresh, velog: Simulator) -> None:
+def test_an_outage_halfway_keeps_what_was_read_and_the_next_attempt_goes_on_there(
+    refresh: Refresh, velog: Simulator
+) -> None:
     user = add(HARU)
-    velog.fault("status_503", "getStats", times=None, after=20)
+    total = len(shown_posts(HARU))
+    velog.fault("status_503", "getStats", times=None, after=30)
     with pytest.raises(UpstreamUnavailableError):
         refresh(user.pk)
-    assert PostDailyStatistics.objects.count() == 20
-    assert len(velog.requests("getStats")) < 50
+    written = PostDailyStatistics.objects.count()
+    assert written == 30
+    asked = len(velog.requests("getStats"))
+    assert asked < 30 + 2 * 20  # two attempts a post, and no chunk after the one that failed
+    velog.faults()
+    summary = refresh(user.pk)
+    assert len(velog.requests("getStats")) - asked == total - written
+    assert (summary["statistics"], summary["failed_posts"]) == (total, 0)
+
+
+def test_another_run_reads_every_post_anew(refresh: Refresh, velog: Simulator) -> None:
+    user = add()
+    refresh(user.pk, run_id="run-1")
+    refresh(user.pk, run_id="run-2")
+    refresh(user.pk, run_id=None)
+    assert len(velog.requests("getStats")) == 3 * len(shown_posts(SEOYEON))
+
+
+def test_tokens_that_run_out_between_two_steps_are_told_as_that(refresh: Refresh, velog: Simulator) -> None:
+    user = add()
+    velog.fault("expired_token", "getStats", times=None)
+    with pytest.raises(TokensRejectedError, match="shows the statistics of none"):
+        refresh(user.pk)
 
 
 def test_expired_tokens_fail_the_run(refresh: Refresh) -> None:
@@ -233,8 +228,8 @@ def test_renewed_tokens_are_saved_even_if_a_later_step_fails(
     with pytest.raises(UpstreamUnavailableError):
         refresh(user.pk)
     after = User.objects.get(pk=user.pk)
-    key = tokens.key_for(user.group_id, platform)
-    assert tokens.decrypt(after.access_token, key) != tokens.decrypt(user.access_token, key)
+    keys = tokens.keys_for(user.group_id, platform)
+    assert keys.read(after.access_token) != keys.read(user.access_token)
     assert after.refresh_token == user.refresh_token  # unchanged: 23 days and more are left
 
 
@@ -247,12 +242,13 @@ def test_an_unrelated_cookie_does_no_harm(refresh: Refresh, velog: Simulator) ->
 
 def test_plain_tokens_are_used_and_encrypted(refresh: Refresh, platform: Settings) -> None:
     user = add()
-    plain = tokens.decrypt(user.access_token, tokens.key_for(user.group_id, platform))
+    keys = tokens.keys_for(user.group_id, platform)
+    plain = keys.read(user.access_token)
     User.objects.update(access_token=plain)
     refresh(user.pk)
     stored = User.objects.get(pk=user.pk).access_token
     assert not tokens.is_token(stored)
-    assert tokens.decrypt(stored, tokens.key_for(user.group_id, platform)) == plain
+    assert keys.holds(stored, plain)
 
 
 def test_a_missing_key_and_a_wrong_one_are_told_apart(refresh: Refresh, platform: Settings) -> None:

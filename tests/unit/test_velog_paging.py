@@ -1,5 +1,6 @@
 """Walking a list whose cursor is strict, may vanish, and may be ignored."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -7,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.clients.velog_paging import PostList, VelogPost, walk_posts
-from app.core.errors import ShapeChangedError
+from app.clients.velog_paging import PostWalk, VelogPost
+from app.core.errors import ShapeChangedError, UpstreamUnavailableError
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PAGE = 5
@@ -42,8 +43,15 @@ class Server:
         return page
 
 
-def walk(server: Server) -> PostList:
-    return walk_posts("velog", server, page_size=PAGE)
+@dataclass
+class Listed:
+    posts: list[VelogPost]
+    complete: bool
+
+
+def walk(server: Server) -> Listed:
+    pages = PostWalk("velog", server, page_size=PAGE)
+    return Listed([post for page in pages for post in page], pages.complete)
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 6, 10, 23])
@@ -94,4 +102,34 @@ def test_a_list_without_end_is_an_error() -> None:
         return [post(-(first - n), first - n) for n in range(1, PAGE + 1)]
 
     with pytest.raises(ShapeChangedError, match="no end"):
-        walk_posts("velog", endless, page_size=PAGE, max_pages=20)
+        list(PostWalk("velog", endless, page_size=PAGE, max_pages=20))
+
+
+@pytest.mark.parametrize("length", [0, 1])
+def test_a_list_that_breaks_off_is_not_taken_for_its_end(length: int) -> None:
+    """Pages after the first that lack their beginning: nothing of what the page before showed behind the cursor."""
+    server = Server([post(n, n) for n in range(12)])
+
+    def broken(cursor: str) -> list[VelogPost]:
+        page = server(cursor)
+        return page[-length:] if cursor and length else [] if cursor else page
+
+    pages = PostWalk("velog", broken, page_size=PAGE)
+    with pytest.raises(UpstreamUnavailableError, match="does not go on"):
+        list(pages)
+    assert not pages.complete
+
+
+def test_the_last_post_may_vanish_between_two_pages() -> None:
+    server = Server([post(n, n) for n in range(5)])
+    server.vanish_after[1] = UUID(int=0)
+    listed = walk(server)
+    assert listed.complete
+    assert {p.id.int for p in listed.posts} == set(range(5))  # it was seen before it vanished
+
+
+def test_each_page_gives_what_is_new_with_it_and_is_over_before_the_next_is_asked_for() -> None:
+    server = Server([post(n, n) for n in range(12)])
+    pages = PostWalk("velog", server, page_size=PAGE)
+    sizes = [(len(page), server.calls) for page in pages]
+    assert sizes == [(5, 1), (4, 2), (3, 3)]

@@ -14,10 +14,12 @@ or a `repr`: credentials go in by an `httpx2.Auth`, so that not even a traceback
 
 import json
 import re
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -96,6 +98,12 @@ def validated(service: str, step: str, model: type[Model], data: Any) -> Model:
         raise ShapeChangedError(service, f"{step}: {place}: {first['msg']}{more}") from None
 
 
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    """This process's, made once: reading the certificates anew for each user costs more than the user's requests."""
+    return httpx2.create_ssl_context()
+
+
 class Upstream:
     """One service over HTTP. Safe to share between threads; made per user or per run, so that nothing leaks across."""
 
@@ -104,6 +112,7 @@ class Upstream:
         self.patience = patience or Patience()
         self._rate = SharedRate(service, per_second=per_second, redis_url=redis_url)
         self._http = httpx2.Client(
+            verify=_tls(),
             headers={"user-agent": USER_AGENT, "accept": "application/json"},
             timeout=httpx2.Timeout(self.patience.read, connect=self.patience.connect),
             follow_redirects=False,
@@ -113,7 +122,6 @@ class Upstream:
     def close(self) -> None:
         """Close connections."""
         self._http.close()
-        self._rate.close()
 
     def call(
         self,
@@ -131,6 +139,7 @@ class Upstream:
 
         Raises:
             UpstreamUnavailableError, RateLimitedError, UpstreamRejectedError, ShapeChangedError: see the module.
+            ServerUnavailableError: Redis, which holds the shared limit, does not answer.
         """
         left = self.patience.hold
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from app.clients.http import Answer, Patience, Upstream, validated
 from app.clients.text import CleanText
-from app.clients.velog_paging import PAGE_SIZE, PostList, VelogPost, walk_posts
+from app.clients.velog_paging import PAGE_SIZE, PostWalk, VelogPost
 from app.core.errors import ShapeChangedError, UpstreamRejectedError, UpstreamUnavailableError
 from app.core.settings import Settings, get_settings
 
@@ -116,11 +116,10 @@ class VelogClient:
         value = self._v3("currentUser", {"query": _CURRENT_USER})
         return None if value is None else validated(SERVICE, "currentUser", VelogUser, value)
 
-    def posts(self, username: str) -> PostList:
-        """All posts of `username` that these tokens may see, newest first.
+    def posts(self, username: str) -> PostWalk:
+        """All posts of `username` that these tokens may see, newest first, a page at a time.
 
-        Raises:
-            UpstreamError: a page failed; a part of the list is never passed off as the whole.
+        Iterating raises UpstreamError where a page fails; a part of the list is never passed off as the whole.
         """
 
         def page(cursor: str) -> list[VelogPost]:
@@ -128,7 +127,7 @@ class VelogClient:
             value = self._v3("posts", {"query": _POSTS, "variables": {"input": given}})
             return validated(SERVICE, "posts", _Posts, value).root
 
-        return walk_posts(SERVICE, page)
+        return PostWalk(SERVICE, page)
 
     def stats(self, post_id: UUID) -> int:
         """Views of a post since it was published; only its owner may ask.

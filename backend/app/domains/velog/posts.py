@@ -1,6 +1,7 @@
 """Writing posts and their daily totals: idempotent, in short transactions, never with a call to velog inside one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -8,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from app.clients.velog_paging import PostList, VelogPost
+from app.clients.velog_paging import VelogPost
 from app.domains.velog.models import Post, PostDailyStatistics, User
 
 #: The statistics' day, whatever the platform's own zone is: readers of the old table compare with Korean midnights.
@@ -18,6 +19,15 @@ _TITLE_LENGTH = 255
 _SLUG_LENGTH = 500
 
 Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What velog counted of one post since it was published."""
+
+    post: UUID
+    views: int
+    likes: int
 
 
 def korean_midnight(now: datetime) -> datetime:
@@ -52,26 +62,20 @@ def put_posts(user: User, posts: Sequence[VelogPost]) -> None:
             )
 
 
-def sync_active(user: User, fetched: PostList, now: datetime) -> tuple[str, int]:
+def sync_active(user: User, listed: Collection[UUID], now: datetime, *, complete: bool) -> tuple[str, int]:
     """Mark listed posts active and missing ones inactive; returns what was done and how many were switched off.
 
-    Nothing is switched off (`skipped_…`) where the list is empty or incomplete, or more than half of the user's active
-    posts would go: that is how a broken answer looks, not how people delete posts.
+    Nothing is switched off (`skipped_…`) where the list is incomplete, or more than half of the user's active posts would
+    go: that is how a broken answer looks, not how people delete posts.
     """
-    listed = {post.id for post in fetched.posts}
-    known = dict(Post.objects.filter(user=user, is_active=True).values_list("post_uuid", "pk"))
-    back = [
-        pk
-        for uuid, pk in Post.objects.filter(user=user, is_active=False).values_list("post_uuid", "pk")
-        if uuid in listed
-    ]
+    known = Post.objects.filter(user=user).values_list("pk", "post_uuid", "is_active")
+    active = {pk: uuid for pk, uuid, is_active in known if is_active}
+    back = [pk for pk, uuid, is_active in known if not is_active and uuid in listed]
+    missing = [pk for pk, uuid in active.items() if uuid not in listed]
     _set_active(back, now, active=True)
-    missing = [pk for uuid, pk in known.items() if uuid not in listed]
-    if not listed:
-        return "skipped_empty", 0
-    if not fetched.complete:
+    if not complete:
         return "skipped_incomplete", 0
-    if len(missing) * 2 > len(known):
+    if len(missing) * 2 > len(active):
         return "skipped_guard", 0
     _set_active(missing, now, active=False)
     return "done", len(missing)
@@ -82,21 +86,29 @@ def _set_active(pks: list[int], now: datetime, *, active: bool) -> None:
         Post.objects.filter(pk__in=batch).update(is_active=active, updated_at=now)
 
 
-def put_statistics(read: Sequence[tuple[VelogPost, int]], date: datetime, run_id: str | None) -> int:
+def written_by(run_id: str | None, user: User, date: datetime) -> set[UUID]:
+    """The posts whose totals of the day this run has written already, in an earlier attempt."""
+    if run_id is None:
+        return set()
+    rows = PostDailyStatistics.objects.filter(post__user=user, date=date, run_id=run_id)
+    return set(rows.values_list("post__post_uuid", flat=True))
+
+
+def put_statistics(read: Sequence[Totals], date: datetime, run_id: str | None) -> int:
     """Set the totals of posts for the day `date`, with the run that read them; returns how many rows were written."""
     pks: dict[UUID, int] = dict(
-        Post.objects.filter(post_uuid__in=[post.id for post, _ in read]).values_list("post_uuid", "pk")
+        Post.objects.filter(post_uuid__in=[totals.post for totals in read]).values_list("post_uuid", "pk")
     )
     rows = [
         PostDailyStatistics(
-            post_id=pks[post.id],
+            post_id=pks[totals.post],
             date=date,
-            daily_view_count=views,
-            daily_like_count=post.likes,
+            daily_view_count=totals.views,
+            daily_like_count=totals.likes,
             run_id=run_id,
         )
-        for post, views in read
-        if post.id in pks
+        for totals in read
+        if totals.post in pks
     ]
     with transaction.atomic():
         PostDailyStatistics.objects.bulk_create(

@@ -6,35 +6,31 @@ work raises the reason. What is left to the caller: when to try again (`Platform
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError, connection
 
 from app.clients.http import Patience
 from app.clients.velog import VelogClient, VelogTokens, VelogUser
-from app.clients.velog_paging import PostList, VelogPost
 from app.core.errors import (
     PlatformError,
-    RateLimitedError,
+    ServerUnavailableError,
     TokensRejectedError,
     UnknownUserError,
-    UpstreamError,
     UpstreamRejectedError,
 )
 from app.core.settings import Settings, get_settings
 from app.domains.velog import posts, tokens
-from app.domains.velog.errors import AllStatisticsFailedError, InactiveUserError
-from app.domains.velog.models import User
-from livebeat import clock
+from app.domains.velog.errors import EmptyListError, InactiveUserError
+from app.domains.velog.models import Post, User
+from app.domains.velog.statistics import refresh_statistics
+from livebeat import clock, progress
 
 logger = logging.getLogger(__name__)
 
-#: Statistics are read so many at a time, and written before the next ones are read.
-CHUNK = 8
-THREADS = 4
-#: So many failures in a row mean that velog is ill, not the posts.
-FAILURES_IN_A_ROW = 5
 #: v3's status for tokens that aren't accepted where it does say so.
 _UNAUTHORIZED = 401
 
@@ -60,12 +56,14 @@ class ScraperTargetUser:
     def run(self) -> dict[str, Any]:
         """Refresh every user; a user's failure doesn't keep the others from their turn.
 
-        Returns `{"users", "posts", "statistics", "failed_posts", "deactivated", "details": [one a user]}`, all counts.
+        Returns `{"users", "posts", "statistics", "failed_posts", "deactivated", "details": [one a user]}`, all counts;
+        a user's `failures` say how many of the posts failed for which reason.
 
         Raises:
             UnknownUserError, InactiveUserError: no such user to refresh.
             TokensRejectedError, NotConfiguredError: the tokens are of no use, or can't be read.
-            UpstreamError: velog did not answer as it should; among them AllStatisticsFailedError.
+            UpstreamError: velog did not answer as it should; among them EmptyListError, AllStatisticsFailedError.
+            ServerUnavailableError: the database or Redis does not answer.
             ValueError: no user was named.
         """
         if not self.user_pks:
@@ -87,31 +85,63 @@ class ScraperTargetUser:
         return {"users": len(details), **totals, "details": details}
 
     def _refresh(self, pk: int) -> dict[str, Any]:
-        user = User.objects.filter(pk=pk).first()
-        if user is None:
-            raise UnknownUserError(user_id=pk)
-        if not user.is_active:
-            raise InactiveUserError(user_id=pk)
-        with VelogClient(self._tokens(user), settings=self.settings, patience=self.patience) as client:
-            try:
-                profile = self._owner(client, user)
-                fetched = client.posts(profile.username)
-            except UpstreamRejectedError as error:
-                if error.facts.get("status") == _UNAUTHORIZED:
-                    raise _rejected(pk, "velog refused them", "velog가 거부했습니다") from None
-                raise
-            finally:
-                self._save_tokens(user, client.tokens)
+        try:
+            user = User.objects.filter(pk=pk).first()
+            if user is None:
+                raise UnknownUserError(user_id=pk)
+            if not user.is_active:
+                raise InactiveUserError(user_id=pk)
+            with VelogClient(self._tokens(user), settings=self.settings, patience=self.patience) as client:
+                return self._refresh_with(client, user)
+        except (OperationalError, InterfaceError) as error:
+            raise ServerUnavailableError(server=connection.display_name, reason=str(error).strip()) from error
+
+    def _refresh_with(self, client: VelogClient, user: User) -> dict[str, Any]:
+        likes, complete = self._account(client, user)
+        sync, deactivated = posts.sync_active(user, likes.keys(), self.now, complete=complete)
+        date = posts.korean_midnight(self.now)
+        reading = refresh_statistics(client, user, likes, date=date, run_id=self.run_id)
+        return {
+            "user_id": user.pk,
+            "posts": len(likes),
+            "complete": complete,
+            "statistics": reading.written,
+            "failed_posts": len(reading.failures),
+            "failures": reading.codes,
+            "active_sync": sync,
+            "deactivated": deactivated,
+        }
+
+    def _account(self, client: VelogClient, user: User) -> tuple[dict[UUID, int], bool]:
+        """Profile and posts, written; returns each post's likes, and whether velog could list all of them."""
+        try:
+            profile = self._owner(client, user)
+            self._save_tokens(user, client.tokens)
             _save_profile(user, profile, self.now)
-            posts.put_posts(user, fetched.posts)
-            sync, deactivated = posts.sync_active(user, fetched, self.now)
-            written, failed = self._statistics(client, fetched)
-        return _summary(pk, fetched, written=written, failed=failed, sync=sync, deactivated=deactivated)
+            return self._posts(client, user, profile.username)
+        except UpstreamRejectedError as error:
+            if error.facts.get("status") == _UNAUTHORIZED:
+                raise _rejected(user.pk, "velog refused them", "velog가 거부했습니다") from None
+            raise
+        finally:
+            self._save_tokens(user, client.tokens)
+
+    def _posts(self, client: VelogClient, user: User, username: str) -> tuple[dict[UUID, int], bool]:
+        likes: dict[UUID, int] = {}
+        walk = client.posts(username)
+        for page in walk:
+            posts.put_posts(user, page)
+            likes.update((post.id, post.likes) for post in page)
+            progress(len(likes), note="posts")
+        known = 0 if likes else Post.objects.filter(user=user, is_active=True).count()
+        if known:
+            raise EmptyListError(known)
+        return likes, walk.complete
 
     def _tokens(self, user: User) -> VelogTokens:
-        key = tokens.key_for(user.group_id, self.settings)
+        keys = tokens.keys_for(user.group_id, self.settings)
         try:
-            return VelogTokens(tokens.read(user.access_token, key), tokens.read(user.refresh_token, key))
+            return VelogTokens(keys.read(user.access_token), keys.read(user.refresh_token))
         except tokens.UnreadableTokenError as error:
             raise _rejected(user.pk, f"they can't be decrypted: {error}", "복호화할 수 없습니다") from None
 
@@ -124,63 +154,19 @@ class ScraperTargetUser:
         return profile
 
     def _save_tokens(self, user: User, current: VelogTokens) -> None:
-        """Save what velog renewed and encrypt what was plain, unless somebody signed in again meanwhile."""
-        key = tokens.key_for(user.group_id, self.settings)
+        """Save what velog renewed, encrypt what was plain or has an old key, unless somebody signed in meanwhile."""
+        keys = tokens.keys_for(user.group_id, self.settings)
         changed = {
-            column: tokens.encrypt(plain, key)
-            for column, plain, stored in (
-                ("access_token", current.access, user.access_token),
-                ("refresh_token", current.refresh, user.refresh_token),
-            )
-            if tokens.is_token(stored) or tokens.decrypt(stored, key) != plain
+            column: keys.encrypt(plain)
+            for column, plain in (("access_token", current.access), ("refresh_token", current.refresh))
+            if not keys.holds(getattr(user, column), plain)
         }
-        if changed:
-            unchanged_since = User.objects.filter(
-                pk=user.pk, access_token=user.access_token, refresh_token=user.refresh_token
-            )
-            unchanged_since.update(**changed, updated_at=self.now)
-
-    def _statistics(self, client: VelogClient, fetched: PostList) -> tuple[int, int]:
-        """Read and write every post's totals; returns how many rows were written and how many posts failed."""
-        date = posts.korean_midnight(self.now)
-        written, in_a_row = 0, 0
-        failures: list[UpstreamError] = []
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="velog-stats") as pool:
-            for chunk in posts.batches(fetched.posts, CHUNK):
-                results = list(pool.map(lambda post: _views(client, post), chunk))
-                good = [(post, views) for post, views in zip(chunk, results, strict=True) if isinstance(views, int)]
-                written += posts.put_statistics(good, date, self.run_id)
-                failed = [result for result in results if not isinstance(result, int)]
-                failures += failed
-                in_a_row = _failures_at_end(results, in_a_row)
-                _stop_if_hopeless(failed, in_a_row)
-        if failures and not written:
-            raise AllStatisticsFailedError(len(failures), failures[0])
-        return written, len(failures)
-
-
-def _views(client: VelogClient, post: VelogPost) -> int | UpstreamError:
-    try:
-        return client.stats(post.id)
-    except UpstreamError as error:
-        logger.warning("no statistics of velog post %s: %s", post.id, error)
-        return error
-
-
-def _failures_at_end(results: Sequence[int | UpstreamError], before: int) -> int:
-    """How many failures in a row the results end with; a post that velog refuses is no sign of illness."""
-    count = before
-    for result in results:
-        count = 0 if isinstance(result, int | UpstreamRejectedError) else count + 1
-    return count
-
-
-def _stop_if_hopeless(failed: list[UpstreamError], in_a_row: int) -> None:
-    limited = next((error for error in failed if isinstance(error, RateLimitedError)), None)
-    if limited is not None:
-        raise limited
-    if in_a_row >= FAILURES_IN_A_ROW:
-        raise failed[-1]
+        if not changed:
+            return
+        stored = User.objects.filter(pk=user.pk, access_token=user.access_token, refresh_token=user.refresh_token)
+        if stored.update(**changed, updated_at=self.now):
+            for column, text in changed.items():
+                setattr(user, column, text)
 
 
 def _rejected(pk: int, reason: str, reason_ko: str) -> TokensRejectedError:
@@ -199,18 +185,6 @@ def _save_profile(user: User, profile: VelogUser, now: datetime) -> None:
     }
     if changed:
         User.objects.filter(pk=user.pk).update(**changed, updated_at=now)
-
-
-def _summary(pk: int, fetched: PostList, *, written: int, failed: int, sync: str, deactivated: int) -> dict[str, Any]:
-    return {
-        "user_id": pk,
-        "posts": len(fetched.posts),
-        "complete": fetched.complete,
-        "statistics": written,
-        "failed_posts": failed,
-        "active_sync": sync,
-        "deactivated": deactivated,
-    }
 
 
 def put_user(
@@ -235,9 +209,9 @@ def put_user(
     user = known or User(velog_uuid=record["velog_uuid"])
     if record.get("group_id") is not None:
         user.group_id = int(record["group_id"])
-    key = tokens.key_for(user.group_id, settings or get_settings())
-    user.access_token = tokens.encrypt(record["access_token"], key)
-    user.refresh_token = tokens.encrypt(record["refresh_token"], key)
+    keys = tokens.keys_for(user.group_id, settings or get_settings())
+    user.access_token = keys.encrypt(record["access_token"])
+    user.refresh_token = keys.encrypt(record["refresh_token"])
     user.username = record.get("username") or user.username
     user.email = record.get("email") or user.email
     user.save()

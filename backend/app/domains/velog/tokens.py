@@ -3,12 +3,15 @@
 AES-256-CBC, PKCS#7, a random 16-byte IV; stored as standard base64 of IV || ciphertext. The key is the text of
 `AES_KEY_<n>` as UTF-8 bytes (exactly 32, never hex-decoded), n = (group_id % 100) % 10. The format has no MAC, so a
 wrong key is told from a right one by what comes out: a token is three base64url parts joined by dots.
+
+A key is replaced by giving the new one as `AES_KEY_<n>_NEXT`: what either encrypted is read, and the new one writes.
 """
 
 import base64
 import binascii
 import os
 import re
+from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
@@ -30,17 +33,66 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
-def key_for(group_id: int, settings: Settings) -> bytes:
-    """The key of a group's tokens.
+def key_index(group_id: int) -> int:
+    """The number of a group's key, 0 to 9."""
+    return (group_id % 100) % 10
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of a group's tokens: any of `readable` may have encrypted one, `writing` encrypts from now on."""
+
+    readable: tuple[bytes, ...]
+
+    @property
+    def writing(self) -> bytes:
+        """The next key where there is one, else the current one."""
+        return self.readable[-1]
+
+    def read(self, stored: str) -> str:
+        """The token in `stored`, which may still be plain text: the Node API inserts first and encrypts second.
+
+        Raises:
+            UnreadableTokenError: neither a token nor one under these keys.
+        """
+        if is_token(stored):
+            return stored
+        for key in self.readable[:-1]:
+            try:
+                return decrypt(stored, key)
+            except UnreadableTokenError:
+                continue
+        return decrypt(stored, self.writing)
+
+    def encrypt(self, token: str) -> str:
+        """`token` as it is stored from now on."""
+        return encrypt(token, self.writing)
+
+    def holds(self, stored: str, token: str) -> bool:
+        """Whether `stored` is `token` under the writing key: nothing has to be written."""
+        try:
+            return decrypt(stored, self.writing) == token
+        except UnreadableTokenError:
+            return False
+
+
+def keys_for(group_id: int, settings: Settings) -> Keys:
+    """The keys of a group's tokens.
 
     Raises:
-        NotConfiguredError: the setting is missing or isn't 32 bytes long.
+        NotConfiguredError: a setting is missing or isn't 32 bytes long.
     """
-    index = (group_id % 100) % 10
-    key = (settings.aes_key(index) or "").encode("utf-8")
+    index = key_index(group_id)
+    name = f"AES_KEY_{index}"
+    upcoming = settings.aes_key_next(index)
+    current = _key(settings.aes_key(index), name)
+    return Keys((current,) if upcoming is None else (current, _key(upcoming, f"{name}_NEXT")))
+
+
+def _key(text: str | None, name: str) -> bytes:
+    key = (text or "").encode("utf-8")
     if len(key) != _KEY_BYTES:
-        wanted = f"AES_KEY_{index}" if not key else f"AES_KEY_{index} ({_KEY_BYTES} bytes)"
-        raise NotConfiguredError(setting=wanted, needed_for="velog token")
+        raise NotConfiguredError(setting=name if not key else f"{name} ({_KEY_BYTES} bytes)", needed_for="velog token")
     return key
 
 
@@ -75,12 +127,3 @@ def decrypt(stored: str, key: bytes) -> str:
     if not is_token(text):
         raise UnreadableTokenError("not a token")
     return text
-
-
-def read(stored: str, key: bytes) -> str:
-    """The token in `stored`, which may still be plain text: the Node API inserts first and encrypts second.
-
-    Raises:
-        UnreadableTokenError: neither a token nor one under this key.
-    """
-    return stored if is_token(stored) else decrypt(stored, key)
