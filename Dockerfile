@@ -23,6 +23,6 @@ ENV PATH=/srv/livebeat/.venv/bin:$PATH \
     LIVEBEAT_DATA_DIR=/var/lib/livebeat \
     REMAP_SIGTERM=SIGQUIT
 USER livebeat
-# api, beat, worker, consumer, recorder: the same command lines as ./run_*.sh
+# api, beat, worker, consumer, recorder, bridge: the same command lines as ./run_*.sh
 ENTRYPOINT ["python", "-m", "launcher", "run"]
 CMD ["api"]

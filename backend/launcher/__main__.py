@@ -18,7 +18,7 @@ from launcher.settings import read_settings
 from launcher.up import up
 
 #: What `--without` takes: these can be run by hand in another terminal instead.
-OPTIONAL = ("beat", "worker", "recorder", "flower")
+OPTIONAL = ("beat", "worker", "recorder", "flower", "bridge")
 
 _SETTINGS = """\
 settings (environment, else .env in the project folder):
@@ -26,6 +26,7 @@ settings (environment, else .env in the project folder):
   LIVEBEAT_DATA_DIR     where data lives (var; relative to the project folder)
   REDIS_URL, REDIS_HOST          a Redis or Valkey of your own (none: an embedded one)
   DATABASE_URL, POSTGRES_HOST    a database of your own (none: SQLite; embedded-postgres:// also works)
+  RUN_BRIDGE            true: run the bridge, too
 """
 
 

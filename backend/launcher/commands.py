@@ -41,6 +41,11 @@ def recorder() -> tuple[str, ...]:
     return (sys.executable, "-m", "app.recorder")
 
 
+def bridge() -> tuple[str, ...]:
+    """What takes the requests of an old Redis list."""
+    return (sys.executable, "-m", "app.bridge")
+
+
 def flower_on_socket(socket: Path) -> tuple[str, ...]:
     """Flower without a password, where only we can reach it."""
     return (*_FLOWER, f"--unix_socket={socket}", "--url_prefix=flower")
@@ -73,5 +78,6 @@ ALONE: dict[str, Callable[[LauncherSettings], tuple[str, ...]]] = {
     "worker": lambda _: worker(),
     "consumer": lambda _: worker("stats", node="consumer@%h"),
     "recorder": lambda _: recorder(),
+    "bridge": lambda _: bridge(),
     "flower": lambda _: flower_on_port(),
 }

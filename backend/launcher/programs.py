@@ -62,7 +62,7 @@ def manage(settings: LauncherSettings, environment: Mapping[str, str], *argument
 def platform_programs(
     settings: LauncherSettings, environment: Mapping[str, str], flower_socket: Path, *, complete: bool = True
 ) -> list[Program]:
-    """Recorder, API, beat, worker and Flower, all with the same environment.
+    """Recorder, API, beat, worker, Flower and, where it is asked for, the bridge, all with the same environment.
 
     `complete=False`: some of them are left out, so the API's own readiness, which names each, can't be waited for.
     """
@@ -97,4 +97,5 @@ def platform_programs(
             grace_seconds=2.0,
             ready=lambda _: answers_http_on_socket(flower_socket, "/flower/healthcheck"),
         ),
+        *([Program("bridge", commands.bridge(), environment, folder, PLATFORM)] if settings.bridge else []),
     ]

@@ -21,6 +21,8 @@ DATABASE_NAMES = ("DATABASE_URL", "POSTGRES_HOST")
 #: Real addresses given for these mean real work: no simulator takes their place unasked.
 UPSTREAM_NAMES = ("VELOG_GRAPHQL_URL", "VELOG_STATS_URL", "NAVER_LAND_URL", "NAVER_LAND_TOKEN_FILE")
 EMBEDDED_POSTGRES = "embedded-postgres"
+#: As the platform reads a switch.
+_TRUE = frozenset({"1", "true", "t", "yes", "y", "on"})
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Database = Literal["sqlite", "embedded-postgres", "configured"]
@@ -36,6 +38,7 @@ class LauncherSettings:
     api_port: int
     embedded_redis: bool
     database: Database
+    bridge: bool
     given: Mapping[str, str]
 
     @property
@@ -77,6 +80,7 @@ def read_settings(environ: Mapping[str, str], project_dir: Path = PROJECT_DIR) -
         api_port=_port(given.get("API_PORT", "8000")),
         embedded_redis=not _any_given(given, REDIS_NAMES),
         database=_database(given),
+        bridge=given.get("RUN_BRIDGE", "").lower() in _TRUE,
         given=given,
     )
 

@@ -42,7 +42,7 @@ def news(client: "redis.Redis") -> tuple[Dispatch, ...]:
     """Every dispatch of a slot that the event stream tells of, with the server's stamp."""
     return tuple(
         Dispatch(data["schedule"], slot_of(data["slot"]), data["run"], at)
-        for kind, data, at in _events(client)
+        for kind, data, at in events(client)
         if kind == "run.queued" and data["slot"]
     )
 
@@ -50,7 +50,7 @@ def news(client: "redis.Redis") -> tuple[Dispatch, ...]:
 def endings(client: "redis.Redis") -> tuple[Ending, ...]:
     """Every terminal event, but for those of runs that somebody queued again by hand after they had ended."""
     found: dict[str, list[Ending]] = defaultdict(list)
-    for kind, data, at in _events(client):
+    for kind, data, at in events(client):
         if kind == "run.requeued":
             found.pop(data["run"], None)
         elif kind in _TERMINAL:
@@ -90,12 +90,22 @@ def skips(client: "redis.Redis") -> tuple[Skip, ...]:
     """Every range of slots that the event stream says were passed over."""
     return tuple(
         Skip(data["name"], slot_of(data["from"]) or 0, slot_of(data["to"]) or 0, data["reason"], at)
-        for kind, data, at in _events(client)
+        for kind, data, at in events(client)
         if kind == "slot.skipped"
     )
 
 
-def _events(client: "redis.Redis") -> list[tuple[str, dict[str, Any], float]]:
+def is_recorded(client: "redis.Redis") -> bool:
+    """Whether a recorder has read and acknowledged every event."""
+    groups: Any = client.xinfo_groups(EVENTS)
+    last = client.xinfo_stream(EVENTS)["last-generated-id"]
+    return any(
+        group["name"] == "recorder" and not group["pending"] and group["last-delivered-id"] == last for group in groups
+    )
+
+
+def events(client: "redis.Redis") -> list[tuple[str, dict[str, Any], float]]:
+    """The whole stream, oldest first: type, data, the server's stamp in ms."""
     entries: Any = client.xrange(EVENTS)
     return [(fields["type"], json.loads(fields["data"]), float(name.split("-")[0])) for name, fields in entries]
 

@@ -88,7 +88,7 @@ def play(
                 logs, binary, ledgered=True, proxied=drama.proxied, server_options=drama.server, data=data, **drama.conf
             )
         )
-        _keep_events(stage)
+        keep_events(stage)
         stage.start_beats(drama.beats)
         stage.start_workers(drama.workers)
         if drama.recorder:
@@ -128,7 +128,7 @@ def _planned(drama: Drama, seed: int) -> Plot:
     return plot
 
 
-def _keep_events(stage: Stage) -> None:
+def keep_events(stage: Stage) -> None:
     """A reader that never acknowledges: the recorder trims below what all of them have."""
     stage.client.xgroup_create(account.EVENTS, "chaos", id="0", mkstream=True)
 
@@ -141,7 +141,7 @@ def _drain(stage: Stage, drama: Drama) -> bool:
             return (
                 not stage.client.llen(QUEUE)
                 and not stage.client.zcard(LEDGER)
-                and (not drama.recorder or _is_read(stage))
+                and (not drama.recorder or account.is_recorded(stage.client))
             )
         return False
 
@@ -149,14 +149,6 @@ def _drain(stage: Stage, drama: Drama) -> bool:
         return wait_until(is_empty, DRAIN, "an empty queue and ledger", every=0.5)
     except AssertionError:
         return False
-
-
-def _is_read(stage: Stage) -> bool:
-    groups: Any = stage.client.xinfo_groups(account.EVENTS)
-    last = stage.client.xinfo_stream(account.EVENTS)["last-generated-id"]
-    return any(
-        group["name"] == "recorder" and not group["pending"] and group["last-delivered-id"] == last for group in groups
-    )
 
 
 def _history(

@@ -1,10 +1,12 @@
 """Each kind of fault: how it is done to a victim, and how it is undone."""
 
+import json
 import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import redis
 
@@ -17,6 +19,7 @@ from chaos.stage import END_SECONDS, Stage
 _LIVES_BY = {"beat": ("", "EVALSHA"), "worker": ("", "EVALSHA", "BRPOP", "MULTI"), "client": ("EVALSHA",)}
 
 
+WORKERS = "livebeat:workers"
 #: Seconds after which a worker has all its pool.
 _SETTLED = 4.0
 
@@ -64,6 +67,15 @@ def _kill(stage: Stage, act: Act) -> frozenset[int]:
     family = _family(player)
     player.kill()
     return family
+
+
+def _kill_one_of_several(stage: Stage, act: Act) -> frozenset[int]:
+    """A worker, while all the others are at work: how soon its runs go on is then not how soon a worker starts."""
+    beats: Any = stage.glance.hvals(WORKERS)
+    at_work = {json.loads(text)["pid"] for text in beats}
+    if any(player.pid not in at_work for player in stage.named("worker") if player.name != act.victim):
+        raise NotNowError
+    return _kill(stage, act)
 
 
 def _start(stage: Stage, act: Act) -> None:
@@ -231,6 +243,7 @@ def _family(player: Player) -> frozenset[int]:
 
 FAULTS: dict[str, Kind] = {
     "kill": Kind(_kill, _start, deadly=True),
+    "kill one": Kind(_kill_one_of_several, _start, deadly=True),
     "kill all": Kind(_kill_all, _start_all, deadly=True, all_of=("beat",)),
     "kill child": Kind(_kill_child, lambda *_: None),
     "stop": Kind(_stop, _go_on),

@@ -20,6 +20,7 @@ BESIDE: tuple[tuple[str, tuple[str, ...], Mapping[str, str]], ...] = (
     ("the leading beat stopped past its lock", ("n3-stop-beat",), {"stock RedBeat": "stock-stopped"}),
     ("a pool's child killed", ("n4-kill-worker",), {"plain Celery, late acks": "plain-celery"}),
     ("a worker killed, again and again", ("kills",), {"the consumer of old": "old-consumer"}),
+    ("refresh requests; workers, bridges, recorder and Redis killed", ("stats",), {"the consumer of old": "stats-old"}),
 )
 #: Whose minute is the page's picture: the first that was run.
 PICTURED = ("night", "mix", "little")

@@ -179,9 +179,7 @@ class Rehearsal:
 
     def is_recorded(self) -> bool:
         """Whether a recorder has read and acknowledged every event."""
-        groups: Any = self.client.xinfo_groups(account.EVENTS)
-        last = self.client.xinfo_stream(account.EVENTS)["last-generated-id"]
-        return any(not group["pending"] and group["last-delivered-id"] == last for group in groups)
+        return account.is_recorded(self.client)
 
     def leftovers(self) -> list[str]:
         """Keys of runs that have all ended."""

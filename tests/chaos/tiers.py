@@ -12,13 +12,14 @@ from chaos.nemeses import Nemesis
 from chaos.overlap import overlap
 from chaos.plots import killing, restarting, stopping
 from chaos.report import Report
+from chaos.requests import old_stats, stats
 from chaos.scenarios import eviction, full_disk, mix, takeover, zones
 from chaos.worker_controls import old_consumer, plain_celery
 from launcher.servers.binaries import ServerBinary
 
 Scenario = Callable[[Path, ServerBinary], Report]
 #: Minutes that each tier takes, about.
-MINUTES = {"smoke": 1.5, "gate": 15.0, "nightly": 45.0, "soak": 240.0}
+MINUTES = {"smoke": 1.5, "gate": 18.0, "nightly": 57.0, "soak": 240.0}
 
 #: N1, N4 and N8 in little.
 _LITTLE = Drama(
@@ -70,6 +71,7 @@ def _gate(seed: int, by: float, say: Say) -> dict[str, Scenario]:
         "stock-stopped": partial(stopped_holder, stops=3),
         "plain-celery": partial(plain_celery, kills=10),
         "old-consumer": partial(old_consumer, kills=20, seed=seed),
+        **_requests(seed, _times(200, by), say),
     }
 
 
@@ -82,6 +84,7 @@ def _nightly(seed: int, by: float, say: Say) -> dict[str, Scenario]:
         "stop": _stop(seed, _times(5, by), say),
         "mix": partial(mix, seconds=400 * by, seed=seed, slots=int(5_000 * by), faults=int(100 * by), say=say),
         "takeover": partial(takeover, rounds=_times(30, by), seed=seed),
+        **_requests(seed, _times(2_000, by), say),
     }
 
 
@@ -102,6 +105,13 @@ def _restarts(seed: int, restarts: int, say: Say) -> Scenario:
 def _stop(seed: int, stops: int, say: Say) -> Scenario:
     drama = Drama("stop", 0, (), beats=2, rate=15.0, conf={"worker_soft_shutdown_timeout": 30})
     return partial(_played, drama, seed=seed, say=say, plot=stopping(seed, stops))
+
+
+def _requests(seed: int, requests: int, say: Say) -> dict[str, Scenario]:
+    return {
+        "stats": partial(stats, requests=requests, seed=seed, say=say),
+        "stats-old": partial(old_stats, requests=requests // 2, seed=seed, say=say),
+    }
 
 
 def _played(drama: Drama, logs: Path, binary: ServerBinary, *, seed: int, say: Say, **how: object) -> Report:
