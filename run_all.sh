@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./run_all.sh [--demo | --no-demo] [--without beat|worker|recorder|flower]
+# ./run_all.sh [--demo | --no-demo] [--without beat|worker|recorder|flower|bridge]
 #
 # Livebeat whole, with nothing but Python 3.11 or later: makes .venv on the first start, starts an embedded Redis
 # (Valkey) and SQLite where no server is configured, migrates, starts every process and keeps it alive. Prints
@@ -9,7 +9,8 @@
 #   --without NAME      leave a process out, to run it by hand
 #
 # Settings, from the environment or .env: API_HOST, API_PORT (127.0.0.1, 8000), LIVEBEAT_DATA_DIR (./var),
-# REDIS_URL or REDIS_HOST, DATABASE_URL or POSTGRES_HOST (embedded-postgres:// for PostgreSQL without a server).
+# REDIS_URL or REDIS_HOST, DATABASE_URL or POSTGRES_HOST (embedded-postgres:// for PostgreSQL without a server),
+# RUN_BRIDGE=true for the bridge (docs/bridge.md).
 # From another terminal: .venv/bin/python -m launcher status, .venv/bin/python -m launcher down
 
 set -euo pipefail

@@ -6,8 +6,8 @@
 # files, on servers and processes of its own: nobody's real one is touched. First the checker itself is checked. Exits
 # with 1 if any bar broke. Ctrl-C ends the faults; the report of what was done until then still comes.
 #
-#   --tier     smoke (default; about 2 min), gate (each fault alone; about 25 min), nightly (all of them at once for half
-#              an hour, and 100 kills, 20 restarts; about 60 min) or soak (4 hours)
+#   --tier     smoke (default; about 2 min), gate (each fault alone; about 28 min), nightly (all of them at once for half
+#              an hour, and 100 kills, 20 restarts, 2,000 refresh requests; about 75 min) or soak (4 hours)
 #   --minutes  make the whole tier shorter or longer, with fewer or more faults
 #   --seed     decides the order, times and victims of all faults (default 1)
 #   --server   valkey (default, bundled) or redis (redis-server on PATH)

@@ -1,4 +1,4 @@
-"""`python -m app.healthcheck api|beat|recorder|flower`: whether this host's process of that kind does its work.
+"""`python -m app.healthcheck api|beat|recorder|bridge|flower`: whether this host's process of that kind does its work.
 
 Prints one line; exit status 0 healthy, 1 not. Asks only what is cheap to answer, changes nothing, and never waits for
 more than a few seconds. For a worker Celery's own check does the same: `celery -A app.core.celery_app inspect ping`.
@@ -62,7 +62,23 @@ def recorder() -> Verdict:
     return state is not None, f"state: {state}" if state else "no sign of life"
 
 
-CHECKS: dict[str, Callable[[], Verdict]] = {"api": api, "beat": beat, "recorder": recorder, "flower": flower}
+def bridge() -> Verdict:
+    """This host's bridge said within 15 seconds that it is alive."""
+    from app.bridge.heartbeat import state_of
+    from app.core.celery_app import celery_app
+    from livebeat.connection import link
+
+    state = state_of(link(celery_app).client, socket.gethostname())
+    return state is not None, f"state: {state}" if state else "no sign of life"
+
+
+CHECKS: dict[str, Callable[[], Verdict]] = {
+    "api": api,
+    "beat": beat,
+    "recorder": recorder,
+    "bridge": bridge,
+    "flower": flower,
+}
 
 
 def main() -> int:

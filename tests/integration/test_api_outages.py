@@ -3,16 +3,15 @@
 import time
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx2
 import pytest
 import redis
 from django.db import connection
 
-from app.core.celery_app import celery_app
 from app.domains.velog.models import User
-from livebeat.connection import link
+from app.history.services import record_events
+from support.refreshes import told
 
 pytest_plugins = ["support.api"]
 
@@ -28,6 +27,9 @@ CALLS = [
     ("GET", "/api/scheduler/task/unknown", None),
     ("POST", "/api/scheduler/beat/restart", None),
     ("GET", "/api/stats/refresh/unknown", None),
+    ("GET", "/api/stats/queue", None),
+    ("GET", "/api/stats/figures", None),
+    ("DELETE", "/api/stats/refresh/unknown", None),
     ("GET", "/api/health/ready", None),
     ("GET", "/", None),
 ]
@@ -40,22 +42,6 @@ def frozen_redis(api: httpx2.Client, redis_url: str) -> Iterator[None]:
         client.client_pause(3000, all=True)
         yield
         client.ping()
-
-
-@pytest.fixture
-def absent_redis(api: httpx2.Client, tmp_path: Path) -> Iterator[None]:
-    """No server at the address where the API looks for Redis."""
-    pool = link(celery_app).client.connection_pool
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(pool.connection_kwargs, "path", str(tmp_path / "nothing.sock"))
-        _forget_connections(pool)
-        yield
-    _forget_connections(pool)
-
-
-def _forget_connections(pool: redis.ConnectionPool) -> None:
-    pool.disconnect()
-    pool.reset()
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CALLS)
@@ -95,6 +81,12 @@ def assert_down(api: httpx2.Client, method: str, path: str, body: dict[str, obje
 def test_a_stats_request_is_503_at_once_too(api: httpx2.Client, absent_redis: None) -> None:
     user = User.objects.create(velog_uuid=uuid.uuid4(), access_token="a", refresh_token="r")
     assert_down(api, "POST", "/api/stats/refresh", {"userId": user.pk})
+    assert_down(api, "POST", "/api/stats-refresh", {"userId": user.pk})
+    assert_down(api, "GET", f"/api/stats/users/{user.pk}", None)
+    record_events(told("failed", user.pk, "queued", "started", "failed"))
+    assert_down(api, "POST", "/api/stats/refresh/failed/retry", None)
+    assert_down(api, "POST", "/api/stats/failures/retry", {"dryRun": False})
+    assert api.get("/api/stats/failures").status_code == api.get("/api/stats/refresh").status_code == 200
 
 
 def test_a_database_that_is_not_there_is_503(api: httpx2.Client) -> None:
@@ -102,8 +94,9 @@ def test_a_database_that_is_not_there_is_503(api: httpx2.Client) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(connection.settings_dict, "NAME", elsewhere)
         old = ("jobs", f"jobs/{uuid.uuid4()}", "jobs/running/current", "stats", "complexes", "task/x")
-        new = ("/api/scheduler/runs", "/api/realestate/complexes", "/api/stats/refresh/x", "/api/health/ready")
-        for path in (*(f"/api/scheduler/{name}" for name in old), *new):
+        stats = ("refresh/x", "refresh", "failures", "figures", "users/1")
+        new = ("/api/scheduler/runs", "/api/realestate/complexes", *(f"/api/stats/{name}" for name in stats))
+        for path in (*(f"/api/scheduler/{name}" for name in old), *new, "/api/health/ready"):
             answer = api.get(path)
             assert answer.status_code == 503, answer.text
         assert answer.json()["checks"]["database"]["ok"] is False

@@ -47,7 +47,7 @@ def check(service: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]
     return subprocess.run(words, env=env, cwd="/", text=True, capture_output=True, timeout=60)
 
 
-@pytest.mark.parametrize("service", ["api", "beat", "worker", "stats-refresh-consumer", "recorder", "flower"])
+@pytest.mark.parametrize("service", ["api", "beat", "worker", "stats-refresh-consumer", "recorder", "bridge", "flower"])
 def test_healthy_while_it_runs_and_only_then(service: str, env: dict[str, str]) -> None:
     before = check(service, env)
     assert before.returncode != 0, before.stdout

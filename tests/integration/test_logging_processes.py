@@ -179,10 +179,10 @@ def test_no_secret_gets_into_any_log(tmp_path: Path, logs: Logs) -> None:
 
 
 def test_a_refresh_that_fails_tells_no_token(tmp_path: Path, logs: Logs, velog: Simulator) -> None:
-    velog.fault("status_500", "currentUser", times=None)
+    velog.fault("redirect_404", "currentUser", times=None)
     web_token = f"eyJhbGciOiJub25lIn0.{CANARY}.{CANARY}"
-    key = tokens.key_for(1, get_settings())
-    stored = tokens.encrypt(web_token, key)
+    keys = tokens.keys_for(1, get_settings())
+    stored = keys.encrypt(web_token)
     user = User.objects.create(
         velog_uuid="5f0c9f2c-7d1e-4a51-9d1c-000000000001", group_id=1, access_token=stored, refresh_token=stored
     )

@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "worker": (*CELERY, "worker", *QUIET_WORKER),
     "consumer": (*CELERY, "worker", "-Q", "stats", *QUIET_WORKER),
     "recorder": ("-m", "app.recorder"),
+    "bridge": ("-m", "app.bridge"),
     "manage.py": (str(PROJECT_DIR / "backend" / "manage.py"), "check"),
     "check_schedules": ("-m", "app.check_schedules"),
 }

@@ -20,7 +20,7 @@ NEEDED = {
     "REDIS_PASSWORD": "redis-password-of-the-test",
     "POSTGRES_PASSWORD": "postgres-password-of-the-test",
 }
-OURS = {"migrate", "api", "beat", "worker", "stats-refresh-consumer", "recorder", "flower"}
+OURS = {"migrate", "api", "beat", "worker", "stats-refresh-consumer", "recorder", "bridge", "flower"}
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_nothing_starts_without_its_secrets(name: str) -> None:
 
 
 def test_each_process_is_one_that_we_can_run(services: dict[str, Any]) -> None:
-    for name in ("api", "beat", "worker", "stats-refresh-consumer", "recorder"):
+    for name in ("api", "beat", "worker", "stats-refresh-consumer", "recorder", "bridge"):
         assert services[name]["command"][0] in commands.ALONE
         assert "entrypoint" not in services[name]
     assert services["worker"]["command"][1:] == ["-Q", "default,crawl"]
@@ -170,3 +170,8 @@ def test_every_package_has_a_wheel_for_the_images_python() -> None:
     for name in seen:
         files = [wheel["url"].rsplit("/", 1)[1] for wheel in packages[name].get("wheels", [])]
         assert any(fits.search(file) for file in files), (name, files[:3])
+
+
+def test_the_bridge_is_there_for_those_who_ask_for_it(services: dict[str, Any]) -> None:
+    assert services["bridge"]["profiles"] == ["bridge"]
+    assert [name for name, service in services.items() if "profiles" in service] == ["bridge"]

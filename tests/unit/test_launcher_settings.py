@@ -6,6 +6,7 @@ import pytest
 
 from launcher import demo
 from launcher.errors import PreflightError
+from launcher.programs import platform_programs
 from launcher.settings import read_settings
 
 
@@ -77,3 +78,12 @@ def test_an_embedded_postgres_is_embedded(tmp_path: Path) -> None:
 def test_the_address_to_show_and_the_one_to_ask(tmp_path: Path, host: str, shown: str, probed: str) -> None:
     settings = read_settings({"API_HOST": host}, tmp_path)
     assert (settings.api_url, settings.probe_url) == (shown, probed)
+
+
+@pytest.mark.parametrize(
+    ("value", "runs"), [("true", True), ("TRUE", True), ("1", True), ("false", False), ("", False)]
+)
+def test_the_bridge_runs_where_it_is_asked_for(tmp_path: Path, value: str, runs: bool) -> None:
+    settings = read_settings({"RUN_BRIDGE": value}, tmp_path)
+    names = [program.name for program in platform_programs(settings, {}, tmp_path / "flower.sock")]
+    assert ("bridge" in names) is runs

@@ -31,6 +31,8 @@ from app.api.routes import (
     schedules,
     seedfile,
     stats,
+    stats_old,
+    stats_work,
     status,
     tasks,
     triggers,
@@ -94,6 +96,8 @@ def create(settings: Settings, django: ASGIApp) -> FastAPI:
         runs,
         realestate,
         stats,
+        stats_work,
+        stats_old,
         health,
     ):
         api.include_router(routes.router)

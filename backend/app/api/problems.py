@@ -35,6 +35,9 @@ from livebeat.errors import (
 
 logger = logging.getLogger(__name__)
 
+#: Where clients of the Node API ask: they read its members.
+NODE_API = "/api/stats-refresh"
+
 #: Most specific first.
 _OF_ERROR: tuple[tuple[type[LivebeatError], int, str], ...] = (
     (SpecError, 422, "invalid"),
@@ -83,6 +86,7 @@ def problem(
         "status": status,
         "detail": detail,
         "instance": instance,
+        **({"success": False, "message": detail, "data": {}, "error": kind} if instance == NODE_API else {}),
         **more,
     }
     return JSONResponse(body, status, headers, media_type="application/problem+json")

@@ -30,7 +30,7 @@ def _make() -> Celery:
     app = Celery(
         "livebeat",
         broker=settings.broker_url,
-        include=["app.tasks.scheduler", "app.tasks.stats"],
+        include=["app.tasks.scheduler", "app.tasks.stats", "app.tasks.maintenance"],
     )
     app.conf.update(
         timezone=settings.livebeat_timezone,

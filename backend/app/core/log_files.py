@@ -15,13 +15,14 @@ from concurrent_log_handler import ConcurrentTimedRotatingFileHandler
 
 from app.core.running import running_task
 
-ProcessName = Literal["api", "beat", "worker", "consumer", "recorder"]
+ProcessName = Literal["api", "beat", "worker", "consumer", "recorder", "bridge"]
 FILES: dict[ProcessName, str] = {
     "api": "api.log",
     "beat": "celery_beat.log",
     "worker": "celery_worker.log",
     "consumer": "consumer.log",
     "recorder": "recorder.log",
+    "bridge": "bridge.log",
 }
 KEPT_FILES = 30
 #: What belongs to the stats refresh, wherever it is logged.

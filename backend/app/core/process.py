@@ -1,6 +1,6 @@
 """What every process of the platform sets up as it starts: its name, its log files, Sentry.
 
-The api and the recorder call `begin` themselves. Celery's programs come to it by Celery's own signals, whatever
+The api, the recorder and the bridge call `begin` themselves. Celery's programs come to it by Celery's own signals, whatever
 command line started them: a beat by its command, a worker by its queues. A worker for the queue `stats` alone is the
 stats-refresh consumer.
 """

@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     redis_port: Port = 6379
     redis_password: SecretStr | None = None
     redis_db: int = Field(default=0, ge=0)
+    redis_key_prefix: str = "vd2:"
+    bridge_redis_url: SecretStr | None = None
+    run_bridge: bool = False
 
     database_url: SecretStr | None = None
     database_engine: Literal["django.db.backends.postgresql", "timescale.db.backends.postgresql"] = (
@@ -93,10 +96,22 @@ class Settings(BaseSettings):
     aes_key_7: SecretStr | None = None
     aes_key_8: SecretStr | None = None
     aes_key_9: SecretStr | None = None
+    aes_key_0_next: SecretStr | None = None
+    aes_key_1_next: SecretStr | None = None
+    aes_key_2_next: SecretStr | None = None
+    aes_key_3_next: SecretStr | None = None
+    aes_key_4_next: SecretStr | None = None
+    aes_key_5_next: SecretStr | None = None
+    aes_key_6_next: SecretStr | None = None
+    aes_key_7_next: SecretStr | None = None
+    aes_key_8_next: SecretStr | None = None
+    aes_key_9_next: SecretStr | None = None
 
     velog_graphql_url: HttpAddress = "https://v3.velog.io/graphql"
     velog_stats_url: HttpAddress = "https://v2cdn.velog.io/graphql"
     velog_requests_per_second: float = Field(default=10.0, gt=0)
+    velog_retention_months: int = Field(default=6, ge=1, le=1200)
+    stats_up_to_date_minutes: float = Field(default=15.0, ge=0, le=10_080)
     naver_land_url: HttpAddress = "https://new.land.naver.com"
     naver_land_token_file: ProjectPath | None = None
     naver_land_requests_per_second: float = Field(default=1.0, gt=0)
@@ -128,11 +143,11 @@ class Settings(BaseSettings):
             ) from None
         return value
 
-    @field_validator("redis_url", "database_url", mode="after")
+    @field_validator("redis_url", "bridge_redis_url", "database_url", mode="after")
     @classmethod
     def _known_server(cls, value: SecretStr | None, info: Any) -> SecretStr | None:
         if value is not None:
-            check_server(value.get_secret_value(), info.field_name)
+            check_server(value.get_secret_value(), info.field_name.removeprefix("bridge_"))
         return value
 
     @field_validator("sentry_dsn", mode="after")
@@ -170,6 +185,11 @@ class Settings(BaseSettings):
         return to_broker_url(self._redis())
 
     @property
+    def bridge_client_url(self) -> str | None:
+        """Where the old list is, in redis-py's spelling; None: in the same Redis as all else."""
+        return to_client_url(self.bridge_redis_url.get_secret_value()) if self.bridge_redis_url else None
+
+    @property
     def log_dir(self) -> Path:
         """`LIVEBEAT_LOG_DIR`; without it `logs` in the project, or in a data folder that is not the usual one."""
         usual = self.livebeat_data_dir == from_project(DEFAULT_DATA_DIR).resolve()
@@ -190,8 +210,15 @@ class Settings(BaseSettings):
 
     def aes_key(self, index: int) -> str | None:
         """The text of `AES_KEY_<index>`, 0 to 9, or None where it isn't set."""
-        key: SecretStr | None = getattr(self, f"aes_key_{index}")
-        return key.get_secret_value() if key else None
+        return self._secret(f"aes_key_{index}")
+
+    def aes_key_next(self, index: int) -> str | None:
+        """The text of `AES_KEY_<index>_NEXT`: the key that takes the place of `aes_key`; None where it isn't set."""
+        return self._secret(f"aes_key_{index}_next")
+
+    def _secret(self, name: str) -> str | None:
+        secret: SecretStr | None = getattr(self, name)
+        return secret.get_secret_value() if secret else None
 
     def django_secret(self) -> str:
         """`SECRET_KEY`, or one made once and kept in the data folder, readable by its owner alone."""

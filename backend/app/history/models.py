@@ -29,6 +29,7 @@ class Kind(models.TextChoices):
     TRIGGER = "trigger", "수동 실행"
     BACKFILL = "backfill", "백필"
     SEND = "send", "요청"
+    BRIDGE = "bridge", "예전 목록"
     TASK = "task", "태스크"
 
 
@@ -72,6 +73,11 @@ class Run(models.Model):
             models.Index(fields=["schedule", "-seen_at", "-id"], name="history_run_schedule"),
             models.Index(fields=["task", "-seen_at", "-id"], name="history_run_task"),
             models.Index(fields=["state", "-seen_at", "-id"], name="history_run_state"),
+            models.Index(
+                fields=["unique_key", "-seen_at"],
+                name="history_run_unique_key",
+                condition=models.Q(unique_key__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

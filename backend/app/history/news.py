@@ -21,7 +21,8 @@ _HEAD_CHARACTERS = 1000
 _NOTE_CHARACTERS = 200
 _LARGEST = 2**31 - 1
 
-_STATES = {
+#: What each event says of a run.
+STATES = {
     "run.queued": State.QUEUED,
     "run.requeued": State.QUEUED,
     "run.started": State.RUNNING,
@@ -75,7 +76,7 @@ def news_of(event: Event) -> News | None:
     Raises:
         BadNewsError: it should be about a run, but can't be used.
     """
-    state = _STATES.get(event.type)
+    state = STATES.get(event.type)
     if state is None:
         return None
     data = event.data

@@ -1,7 +1,7 @@
 """Writing history: from events to rows, each run once, whatever is delivered twice or out of order."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db import transaction
 
@@ -33,6 +33,11 @@ def record_events(events: Sequence[Event]) -> int:
     return _write(news) if news else 0
 
 
+def locked_runs(ids: Collection[str]) -> list[Run]:
+    """The rows of these runs, locked until the end of the transaction."""
+    return list(Run.objects.select_for_update().filter(id__in=ids).order_by("id"))
+
+
 def _usable(event: Event) -> News | None:
     try:
         return news_of(event)
@@ -46,7 +51,7 @@ def _write(news: Sequence[News]) -> int:
     ids = sorted(first)  # one order for everybody, so that two recorders can't block each other
     with transaction.atomic():
         Run.objects.bulk_create([blank_row(first[run]) for run in ids], ignore_conflicts=True)
-        rows = {row.id: row for row in Run.objects.select_for_update().filter(id__in=ids).order_by("id")}
+        rows = {row.id: row for row in locked_runs(ids)}
         changed = {item.run for item in news if fold(rows[item.run], item)}
         Run.objects.bulk_create(
             [rows[run] for run in ids if run in changed],

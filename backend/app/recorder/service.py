@@ -17,6 +17,7 @@ from django.db import InterfaceError, OperationalError, ProgrammingError, close_
 from app.history import heartbeat
 from app.history.services import BATCH, record_events
 from app.recorder.crons import check_in
+from app.recorder.requests import record_requests_of
 from livebeat import clock, failpoints
 from livebeat.events import Event, EventReader
 from livebeat.keys import Keys
@@ -113,7 +114,7 @@ class Recorder:
 def _record_whole_or_singly(events: Sequence[Event]) -> None:
     close_old_connections()
     try:
-        record_events(events)
+        _write_rows(events)
     except _DATABASE_AWAY:
         raise
     except Exception:
@@ -124,8 +125,13 @@ def _record_whole_or_singly(events: Sequence[Event]) -> None:
 
 def _record_one(event: Event) -> None:
     try:
-        record_events([event])
+        _write_rows([event])
     except _DATABASE_AWAY:
         raise
     except Exception:
         logger.exception("event %s (%s) can't be recorded and was skipped", event.id, event.type)
+
+
+def _write_rows(events: Sequence[Event]) -> None:
+    record_events(events)
+    record_requests_of(events)
