@@ -27,16 +27,18 @@ PAGE_SIZE = 20
 
 
 class LandWorld:
-    """Complexes and listings; some listings change price or come and go by the hour where it is `lively`."""
+    """Complexes and listings; some listings change price or come and go by the hour where it is `lively`.
 
-    def __init__(self, clock: Callable[[], float], *, lively: bool) -> None:
-        self.clock, self.lively = clock, lively
+    `size`: how many complexes, and how many listings in each, in place of the demo world.
+    """
+
+    def __init__(self, clock: Callable[[], float], *, lively: bool, size: tuple[int, int] | None = None) -> None:
+        self.clock, self.lively, self.size = clock, lively, size
         self.reset()
 
     def reset(self) -> None:
         """The world as it was at the start."""
-        self.complexes = world.complexes()
-        self.listings = world.listings()
+        self.complexes, self.listings = world.many(*self.size) if self.size else (world.complexes(), world.listings())
 
     def change(self, document: dict[str, Any]) -> None:
         """`set` fields of listings, `remove` listings, `add` listings: complexNo, articleNo, tradeTypeCode, dealOrWarrantPrc."""
@@ -132,10 +134,12 @@ def _unknown() -> Response:
     return JSONResponse({"success": False, "code": "NOT_FOUND", "message": "Not found"}, 404)
 
 
-def create_app(*, clock: Callable[[], float] = time.time, lively: bool = False) -> Starlette:
-    """The simulator as an ASGI app. `lively` lets prices and listings change by the hour."""
+def create_app(
+    *, clock: Callable[[], float] = time.time, lively: bool = False, size: tuple[int, int] | None = None
+) -> Starlette:
+    """The simulator as an ASGI app. `lively` and `size` as in `LandWorld`."""
     control = Control(KINDS, clock)
-    data = LandWorld(clock, lively=lively)
+    data = LandWorld(clock, lively=lively, size=size)
     land = _Land(control, data)
     app = Starlette(
         routes=[

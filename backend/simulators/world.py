@@ -199,6 +199,22 @@ def listings() -> dict[str, dict[str, Any]]:
     return made
 
 
+def many(complexes_: int, each: int) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """A large world: so many complexes of `each` listings; overviews and listings as `complexes` and `listings` give."""
+    rng = random.Random(SEED + 2)
+    overview = next(iter(complexes().values()))
+    overviews: dict[str, dict[str, Any]] = {}
+    made: dict[str, dict[str, Any]] = {}
+    for number in (str(910_000 + index) for index in range(complexes_)):
+        overviews[number] = {**overview, "complexNo": number, "complexName": f"라이브비트 {number}단지"}
+        for index in range(each):
+            trade = rng.choices(("A1", "B1", "B2"), (5, 3, 2))[0]
+            article_no = str(2_600_000_000 + len(made))
+            price = _listing_price(rng, trade, 100_000, 50_000)
+            made[article_no] = listing(number, article_no, trade, price, index, rng.randrange(1, 40))
+    return overviews, made
+
+
 def _listing_price(rng: random.Random, trade: str, low: int, lease: int) -> str:
     if trade == "B2":
         return f"{price_text(rng.randrange(1, 12) * 1000)}/{rng.randrange(60, 220, 5)}"

@@ -1,11 +1,12 @@
 """The real-estate site: a complex's overview and all its listings, by plain HTTP with a bearer token from a file.
 
-The token is read anew for each client, since it lives for three hours. No browser is imitated and nothing is evaded:
-a site that doesn't want this client gets its way, and the run fails with that reason.
+The token is read anew for each client, since it lives for three hours. All workers share one limit on requests, and one
+on how soon a complex is begun after another. No browser is imitated and nothing is evaded: a site that doesn't want this
+client gets its way, and the run fails with that reason.
 """
 
 import re
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,12 +16,22 @@ import httpx2
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from app.clients.http import Answer, Patience, Upstream, validated
+from app.clients.form import form_of
+from app.clients.http import Patience, Upstream, validated
+from app.clients.rate import SharedRate
 from app.clients.text import CleanText
-from app.core.errors import NotConfiguredError, ShapeChangedError, UpstreamRejectedError
+from app.core.errors import (
+    AccessRefusedError,
+    NotConfiguredError,
+    ShapeChangedError,
+    TokenExpiredError,
+    UpstreamRejectedError,
+)
 from app.core.settings import Settings, get_settings
+from app.core.settings_headers import headers_of
 
 SERVICE = "naver_land"
+TOKEN_SETTING = "NAVER_LAND_TOKEN_FILE"  # noqa: S105  the name of the setting
 MAX_PAGES = 100
 _COMPLEX_NUMBER = re.compile(r"\d{1,20}", re.ASCII)
 _TOKEN = re.compile(r"[!-~]{1,4096}", re.ASCII)
@@ -104,12 +115,22 @@ class Listing:
     steady: bool
 
 
+@dataclass(frozen=True)
+class LastAnswer:
+    """The last request's step, and the form of what came back as JSON ('' where nothing did)."""
+
+    step: str
+    form: str
+
+
 class _Bearer(httpx2.Auth):
-    def __init__(self, token: str) -> None:
-        self._token = token
+    """The operator's headers and the token; an Auth, so that no error's traceback holds them."""
+
+    def __init__(self, token: str, headers: Mapping[str, str]) -> None:
+        self._headers = {**headers, "authorization": f"Bearer {token}"}
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        request.headers["authorization"] = f"Bearer {self._token}"
+        request.headers.update(self._headers)
         yield request
 
 
@@ -124,7 +145,7 @@ def read_token(path: Path | None) -> str:
     except (OSError, ValueError):
         token = ""
     if not _TOKEN.fullmatch(token):
-        raise NotConfiguredError(setting="NAVER_LAND_TOKEN_FILE", needed_for=SERVICE)
+        raise NotConfiguredError(setting=TOKEN_SETTING, needed_for=SERVICE)
     return token
 
 
@@ -133,7 +154,10 @@ class NaverLandClient:
 
     def __init__(self, *, settings: Settings | None = None, patience: Patience | None = None) -> None:
         settings = settings or get_settings()
-        self._auth = _Bearer(read_token(settings.naver_land_token_file))
+        headers = settings.naver_land_headers
+        self._auth = _Bearer(
+            read_token(settings.naver_land_token_file), headers_of(headers.get_secret_value()) if headers else {}
+        )
         self._url = settings.naver_land_url.rstrip("/")
         self._upstream = Upstream(
             SERVICE,
@@ -141,6 +165,11 @@ class NaverLandClient:
             redis_url=settings.client_url,
             patience=patience,
         )
+        pause = settings.naver_land_seconds_between_complexes
+        self._starts = (
+            SharedRate(f"{SERVICE}:complex", per_second=1 / pause, redis_url=settings.client_url) if pause else None
+        )
+        self._step, self._data = "", None
 
     def __enter__(self) -> Self:
         return self
@@ -150,11 +179,25 @@ class NaverLandClient:
     ) -> None:
         self._upstream.close()
 
+    @property
+    def last_answer(self) -> LastAnswer:
+        """What was asked last, and the form of its answer: for diagnosis."""
+        return LastAnswer(self._step, "" if self._data is None else form_of(self._data))
+
+    def next_complex(self) -> None:
+        """Wait until a complex may be begun.
+
+        Raises:
+            RateLimitedError: so many are being begun that its turn would be long in coming.
+        """
+        if self._starts:
+            self._starts.acquire(0)
+
     def overview(self, complex_no: str) -> ComplexOverview:
         """A complex's own data.
 
         Raises:
-            UpstreamRejectedError: no such complex, or the token isn't accepted.
+            UpstreamRejectedError: no such complex; TokenExpiredError, AccessRefusedError: nothing is to be had at all.
             UpstreamError: the site did not answer as it should.
         """
         data = self._get("overview", f"/api/complexes/overview/{_number(complex_no)}", {"complexNo": complex_no})
@@ -167,8 +210,8 @@ class NaverLandClient:
             )
         return found
 
-    def articles(self, complex_no: str) -> Listing:
-        """All listings of a complex, page by page to the end.
+    def articles(self, complex_no: str, *, tell: Callable[[int], None] | None = None) -> Listing:
+        """All listings of a complex, page by page to the end. `tell` hears after each page how many there are so far.
 
         Raises:
             UpstreamError: a page failed, or there is no end; a part is never passed off as the whole.
@@ -180,6 +223,8 @@ class NaverLandClient:
             fresh = [article for article in page.article_list if article.article_no not in found]
             steady = steady and len(fresh) == len(page.article_list)
             found.update((article.article_no, article) for article in page.article_list)
+            if tell:
+                tell(len(found))
             if not page.is_more_data:
                 return Listing(list(found.values()), steady)
             if not fresh:
@@ -196,9 +241,15 @@ class NaverLandClient:
         return validated(SERVICE, "articles", _Page, data)
 
     def _get(self, step: str, path: str, params: dict[str, str]) -> Any:
-        answer = self._upstream.call("GET", self._url + path, step=step, auth=self._auth, params=params)
+        self._step, self._data = step, None
+        try:
+            answer = self._upstream.call("GET", self._url + path, step=step, auth=self._auth, params=params)
+        except UpstreamRejectedError as error:
+            raise _refusal(step, error.facts.get("status"), error.facts["reason"]) from None
+        self._data = answer.data
         if answer.status >= 400:
-            raise _refusal(step, answer)
+            code = answer.data.get("code") if isinstance(answer.data, dict) else None
+            raise _refusal(step, answer.status, f"status {answer.status}{f' ({str(code)[:60]})' if code else ''}")
         return answer.data
 
 
@@ -213,16 +264,14 @@ def _number(complex_no: str) -> str:
     return complex_no
 
 
-def _refusal(step: str, answer: Answer) -> UpstreamRejectedError:
-    """The error for a 4xx that was JSON."""
-    known = {
-        401: (
-            "the bearer token is missing, expired or not accepted; put a new one into NAVER_LAND_TOKEN_FILE",
-            "인증 토큰이 없거나 만료되었습니다. NAVER_LAND_TOKEN_FILE에 새 토큰을 넣으세요",
-        ),
-        404: ("it knows no such complex", "그런 단지가 없습니다"),
-    }
-    code = answer.data.get("code") if isinstance(answer.data, dict) else None
-    plain = f"status {answer.status}{f' ({str(code)[:60]})' if code else ''}"
-    reason, reason_ko = known.get(answer.status, (plain, plain))
-    return UpstreamRejectedError(SERVICE, f"{step}: {reason}", reason_ko=f"{step}: {reason_ko}", status=answer.status)
+def _refusal(step: str, status: int | None, reason: str) -> UpstreamRejectedError:
+    """The error for a 4xx, or for a redirect to the site's page 404."""
+    said = f"{step}: {reason}"
+    if status == 401:
+        return TokenExpiredError(SERVICE, said, setting=TOKEN_SETTING, status=status)
+    if status == 403 or (status is not None and 300 <= status < 400):
+        return AccessRefusedError(SERVICE, said, status=status)
+    if status == 404:
+        ko = f"{step}: 그런 단지가 없습니다"
+        return UpstreamRejectedError(SERVICE, f"{step}: it knows no such complex", reason_ko=ko, status=status)
+    return UpstreamRejectedError(SERVICE, said, status=status)

@@ -1,7 +1,8 @@
 """`/api/scheduler/jobs` and `/api/scheduler/stats`: crawl jobs in the old API's shapes and status words.
 
 A job whose worker was killed is `failed`, not `running` for ever (`app.domains.realestate.jobs`). `total` is, as it
-was, the number of rows in the answer; `total_matching` counts all.
+was, the number of rows in the answer; `total_matching` counts all. A crawl of all complexes is one job with its
+`progress`; `?crawl_id=` lists the jobs of its complexes.
 """
 
 import uuid
@@ -30,10 +31,12 @@ TypeFilter = Annotated[str | None, Query(max_length=50, pattern="^[^\\x00]*$")]
 _LISTED = (
     "job_id", "job_type", "status", "complex_id", "complex_name", "started_at", "finished_at", "duration_seconds",
     "articles_collected", "articles_new", "articles_updated", "articles_removed", "error_message", "celery_task_id",
+    "crawl_id", "progress",
 )  # fmt: skip
 _WHOLE = (*_LISTED, "error_traceback", "created_at")
 _RUNNING = (
-    "job_id", "job_type", "complex_id", "complex_name", "started_at", "elapsed_seconds", "celery_task_id",
+    "job_id", "job_type", "complex_id", "complex_name", "started_at", "elapsed_seconds", "celery_task_id", "crawl_id",
+    "progress",
 )  # fmt: skip
 _VANISHED: dict[Language, str] = {
     "ko": "워커가 중단되어 작업이 끝나지 못했습니다.",
@@ -48,11 +51,12 @@ def jobs(
     limit: Annotated[int, Query(ge=0)] = 50,
     status: StatusFilter = "",
     job_type: TypeFilter = None,
+    crawl_id: uuid.UUID | None = None,
 ) -> dict[str, Any]:
     """Jobs, newest first; at most 1,000 in one answer."""
     wanted = None if status in {"", "all"} else status
     kind = None if job_type in {"", "all"} else job_type
-    rows, matching = crawl_jobs.jobs(_evidence(), status=wanted, job_type=kind, limit=limit)
+    rows, matching = crawl_jobs.jobs(evidence(), status=wanted, job_type=kind, crawl_id=crawl_id, limit=limit)
     return {"total": len(rows), "jobs": [_shown(row, _LISTED, reader) for row in rows], "total_matching": matching}
 
 
@@ -60,7 +64,7 @@ def jobs(
 @needs(Scope.VIEWER)
 def running() -> dict[str, Any]:
     """Jobs that run now."""
-    rows = crawl_jobs.running_jobs(_evidence())
+    rows = crawl_jobs.running_jobs(evidence())
     return {"count": len(rows), "jobs": [{name: row[name] for name in _RUNNING} for row in rows]}
 
 
@@ -74,7 +78,10 @@ def job(job_id: str, reader: Reader) -> dict[str, Any]:
 @router.get("/jobs/{job_id}/detail")
 @needs(Scope.VIEWER)
 def detail(job_id: str, reader: Reader) -> dict[str, Any]:
-    """One job with what it saw and what it found changed, the newest 100 of each; `total` counts all."""
+    """One job with what it saw and what it found changed, the newest 100 of each; `total` counts all.
+
+    `odd_answers`: what the site answered that the job could not use; the form of the answer, never its content.
+    """
     row = _found(job_id)
     snapshots, seen = crawl_jobs.job_snapshots(row)
     changes, changed = crawl_jobs.job_changes(row)
@@ -82,6 +89,7 @@ def detail(job_id: str, reader: Reader) -> dict[str, Any]:
         "job": _shown(row, _WHOLE, reader),
         "snapshots": {"count": len(snapshots), "data": [_snapshot(each) for each in snapshots], "total": seen},
         "changes": {"count": len(changes), "data": [_change(each) for each in changes], "total": changed},
+        "odd_answers": crawl_jobs.job_odd_answers(row),
     }
 
 
@@ -90,7 +98,7 @@ def detail(job_id: str, reader: Reader) -> dict[str, Any]:
 def delete(job_id: str, reader: Reader) -> dict[str, Any]:
     """Delete a job's entry; 409 while it runs. What it saved stays."""
     number = _uuid(job_id)
-    outcome, name = crawl_jobs.delete_job(number, _evidence()) if number else ("unknown", None)
+    outcome, name = crawl_jobs.delete_job(number, evidence()) if number else ("unknown", None)
     if outcome == "unknown":
         raise _not_found(job_id)
     if outcome == "running":
@@ -106,7 +114,7 @@ def delete(job_id: str, reader: Reader) -> dict[str, Any]:
 @needs(Scope.VIEWER)
 def stats(reader: Reader) -> dict[str, Any]:
     """How the jobs went. `success_rate`: percent of those that have ended."""
-    told = crawl_jobs.job_statistics(_evidence())
+    told = crawl_jobs.job_statistics(evidence())
     ended = told["success"] + told["failed"]
     success, failure = told["latest_success"], told["latest_failure"]
     return {
@@ -124,14 +132,23 @@ def stats(reader: Reader) -> dict[str, Any]:
     }
 
 
-def _evidence() -> crawl_jobs.Evidence:
+def evidence() -> crawl_jobs.Evidence:
+    """What history knows of the runs now."""
     longest = timedelta(seconds=celery_app.conf.task_time_limit)
     return crawl_jobs.Evidence(all_runs(), unsuccessful_runs(), clock.now(), longest)
 
 
+def crawl_of_all(job_id: uuid.UUID) -> dict[str, Any]:
+    """The job of a crawl of all complexes. Raises ProblemError (404) where this is none."""
+    row = crawl_jobs.job(job_id, evidence())
+    if row is None or row["crawl_id"] != row["job_id"]:
+        raise _not_found(str(job_id))
+    return row
+
+
 def _found(job_id: str) -> dict[str, Any]:
     number = _uuid(job_id)
-    row = crawl_jobs.job(number, _evidence()) if number else None
+    row = crawl_jobs.job(number, evidence()) if number else None
     if row is None:
         raise _not_found(job_id)
     return row

@@ -1,6 +1,7 @@
 """What changed between two crawls of one complex. Pure: no database, no clock.
 
-- NEW: not known, or known as gone. A complex's first crawl reports none: everything would be new.
+- NEW: not known. A complex's first crawl reports none: everything would be new.
+- RELISTED: known as gone; with the difference where its price is another one now.
 - REMOVED: was active, isn't in a complete listing. Where that can't be trusted — a listing that moved while it was
   read, or more than half of ten or more gone at once, which is how a broken answer looks — it takes two crawls in a row.
 - PRICE_UP, PRICE_DOWN: by the parsed price within one kind of trade. For monthly rent the deposit decides, and the rent
@@ -8,7 +9,7 @@
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.domains.realestate.prices import Price, PriceTextError, parse_price
@@ -48,7 +49,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Change:
-    """One change; `amount` in 만원, `percent` of the old value, both None for NEW and REMOVED."""
+    """One change; `amount` in 만원, `percent` of the old value, both None where no price moved."""
 
     type: str
     article_no: str
@@ -67,18 +68,23 @@ def readable(text: str) -> Price | None:
 
 
 def appeared_or_repriced(known: Mapping[str, Known], seen: Iterable[Seen], *, first_crawl: bool) -> list[Change]:
-    """NEW, PRICE_UP and PRICE_DOWN."""
+    """NEW, RELISTED, PRICE_UP and PRICE_DOWN."""
     found: list[Change] = []
     for article in seen:
         before = known.get(article.article_no)
-        if before is None or not before.is_active:
-            if not first_crawl:
-                found.append(Change("NEW", article.article_no, new_price=article.price_text))
-            continue
-        change = _repriced(before, article)
+        if before is not None:
+            change = _repriced(before, article) if before.is_active else _relisted(before, article)
+        else:
+            change = None if first_crawl else Change("NEW", article.article_no, new_price=article.price_text)
         if change is not None:
             found.append(change)
     return found
+
+
+def _relisted(before: Known, after: Seen) -> Change:
+    moved = _repriced(before, after)
+    plain = Change("RELISTED", after.article_no, old_price=before.price_text, new_price=after.price_text)
+    return plain if moved is None else replace(moved, type="RELISTED")
 
 
 def _repriced(before: Known, after: Seen) -> Change | None:

@@ -2,7 +2,8 @@
 
 A job's row is written by the worker that crawls, so one that was killed leaves its row `running` for ever. Here such a
 job counts as failed: where history says that its run ended, or, where history knows no such run, once it has been
-running for longer than any run may. The row itself is not touched; a late success still wins.
+running for longer than any run may. The row itself is not touched; a late success still wins. A crawl of all complexes
+is a job, too, with the `progress` of its parts: how many are where.
 """
 
 import uuid
@@ -10,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from django.db.models import Avg, Case, Count, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Avg, Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 
+from app.domains.realestate import crawls, odd_answers
 from app.domains.realestate.models import ArticleChange, ArticleSnapshot, CrawlJob
 
 #: Most rows of an answer.
@@ -21,9 +23,9 @@ MOST_DETAILS = 100
 
 _STATUS = CrawlJob.Status
 _FIELDS = (
-    "job_id", "job_type", "status", "complex_id", "complex_name", "started_at", "finished_at", "duration_seconds",
-    "articles_collected", "articles_new", "articles_updated", "articles_removed", "error_message", "error_traceback",
-    "celery_task_id", "created_at",
+    "job_id", "crawl_id", "job_type", "status", "complex_id", "complex_name", "started_at", "finished_at",
+    "duration_seconds", "articles_collected", "articles_new", "articles_updated", "articles_removed", "error_message",
+    "error_traceback", "celery_task_id", "created_at",
 )  # fmt: skip
 _SNAPSHOT_FIELDS = (
     "id", "article_no", "trade_type", "price", "area_name", "area1", "building_name", "floor_info", "direction",
@@ -50,9 +52,17 @@ class Evidence:
 
 
 def jobs(
-    evidence: Evidence, *, status: str | None = None, job_type: str | None = None, limit: int = 50
+    evidence: Evidence,
+    *,
+    status: str | None = None,
+    job_type: str | None = None,
+    crawl_id: uuid.UUID | None = None,
+    limit: int = 50,
 ) -> tuple[list[dict[str, Any]], int]:
-    """Jobs, newest first, at most `limit` (up to `MOST`) of them, and how many there are in all."""
+    """Jobs, newest first, at most `limit` (up to `MOST`) of them, and how many there are in all.
+
+    `crawl_id`: those of one crawl of all alone.
+    """
     rows = _jobs(evidence)
     if status == _STATUS.FAILED:
         rows = rows.filter(Q(status=_STATUS.FAILED) | Q(vanished=True))
@@ -60,6 +70,8 @@ def jobs(
         rows = rows.filter(status=status, vanished=False)
     if job_type is not None:
         rows = rows.filter(job_type=job_type)
+    if crawl_id is not None:
+        rows = rows.filter(crawl_id=crawl_id).exclude(job_id=crawl_id)
     return _told(rows.order_by("-pk")[: min(limit, MOST)]), rows.count()
 
 
@@ -94,6 +106,7 @@ def job_statistics(evidence: Evidence) -> dict[str, Any]:
     rows = _jobs(evidence)
     recent = Q(created_at__gte=evidence.now - timedelta(hours=24))
     stale = rows.filter(vanished=True)
+    running = stale.filter(status=_STATUS.RUNNING).count()
     counted = CrawlJob.objects.aggregate(
         total=Count("pk"),
         success=Count("pk", filter=Q(status=_STATUS.SUCCESS)),
@@ -106,7 +119,7 @@ def job_statistics(evidence: Evidence) -> dict[str, Any]:
     )
     vanished, recently = stale.count(), stale.filter(recent).count()
     counted["failed"] += vanished
-    counted["running"] -= vanished
+    counted["running"] -= running
     counted["recent_failed"] += recently
     ended = rows.filter(finished_at__isnull=False).order_by("-finished_at")
     failures = _told(ended.filter(status=_STATUS.FAILED)[:1]) + _told(stale.order_by("-started_at")[:1])
@@ -126,6 +139,18 @@ def job_snapshots(row: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
     return [dict(each) for each in newest[:MOST_DETAILS]], mine.count()
 
 
+def job_odd_answers(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the site answered that a job could not use, newest first, at most `MOST_DETAILS`."""
+    run = row["celery_task_id"]
+    return odd_answers.odd_answers(run_id=run, limit=MOST_DETAILS) if run else []
+
+
+def current_crawl(evidence: Evidence) -> dict[str, Any] | None:
+    """The job of the crawl of all that runs now, or None."""
+    rows = _jobs(evidence).filter(status=_STATUS.RUNNING, vanished=False, job_id=F("crawl_id"))
+    return next(iter(_told(rows.order_by("-pk")[:1])), None)
+
+
 def job_changes(row: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
     """What a job found changed, newest first, at most `MOST_DETAILS`, and how many there are in all."""
     mine = _in_its_time(ArticleChange.objects.all(), "detected_at", row)
@@ -139,7 +164,9 @@ def _jobs(evidence: Evidence) -> QuerySet[Any]:
     mine = OuterRef("celery_task_id")
     ended, known = evidence.ended.filter(pk=mine), evidence.runs.filter(pk=mine)
     overdue = Q(started_at__lt=evidence.now - evidence.longest)
-    gone = Q(status=_STATUS.RUNNING) & (Q(Exists(ended)) | (~Q(Exists(known)) & overdue))
+    # One that waits has not begun, so its age says nothing.
+    overdue_alone = Q(status=_STATUS.RUNNING) & ~Q(Exists(known)) & overdue
+    gone = Q(status__in=(_STATUS.RUNNING, _STATUS.PENDING)) & Q(Exists(ended)) | overdue_alone
     return CrawlJob.objects.annotate(
         vanished=Case(When(gone, then=Value(True)), default=Value(False)),
         run_finished_at=Subquery(ended.values("finished_at")[:1]),
@@ -148,16 +175,22 @@ def _jobs(evidence: Evidence) -> QuerySet[Any]:
 
 
 def _told(rows: QuerySet[Any]) -> list[dict[str, Any]]:
-    told = []
-    for row in rows.values(*_FIELDS, "vanished", "run_finished_at", "run_error"):
-        finished_at, error = row.pop("run_finished_at"), row.pop("run_error")
-        row["job_id"] = str(row["job_id"])
-        if row["vanished"]:
-            row.update(status=_STATUS.FAILED.value, finished_at=finished_at, error_message=error)
-            if finished_at and row["started_at"]:
-                row["duration_seconds"] = max(round((finished_at - row["started_at"]).total_seconds()), 0)
-        told.append(row)
+    told = [_one(row) for row in rows.values(*_FIELDS, "vanished", "run_finished_at", "run_error")]
+    progress = crawls.progress([row["job_id"] for row in told if row["crawl_id"] == row["job_id"]])
+    for row in told:
+        row["progress"] = progress.get(row["job_id"])
     return told
+
+
+def _one(row: dict[str, Any]) -> dict[str, Any]:
+    finished_at, error = row.pop("run_finished_at"), row.pop("run_error")
+    row["job_id"] = str(row["job_id"])
+    row["crawl_id"] = str(row["crawl_id"]) if row["crawl_id"] else None
+    if row["vanished"]:
+        row.update(status=_STATUS.FAILED.value, finished_at=finished_at, error_message=error)
+        if finished_at and row["started_at"]:
+            row["duration_seconds"] = max(round((finished_at - row["started_at"]).total_seconds()), 0)
+    return row
 
 
 def _own_snapshots(row: dict[str, Any]) -> QuerySet[ArticleSnapshot]:

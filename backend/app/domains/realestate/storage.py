@@ -22,7 +22,7 @@ _COPIED = (
     "direction", "building_name", "feature_desc", "tags", "realtor_name", "same_addr_cnt", "same_addr_max_prc",
     "same_addr_min_prc", "confirm_date",
 )  # fmt: skip
-_UPDATED = (*_COPIED, "complex", "is_active", "last_seen_at", "updated_at", "run_id")
+_UPDATED = (*_COPIED, "price_amount", "complex", "is_active", "last_seen_at", "updated_at", "run_id")
 _IN_SNAPSHOT = (
     "trade_type", "price", "area_name", "area1", "floor_info", "direction", "building_name", "realtor_name",
     "same_addr_cnt",
@@ -131,6 +131,7 @@ def _row(article: LandArticle, crawl: Crawl) -> Article:
         "trade_type": article.trade_type_name,
         "price": article.deal_or_warrant_prc,
         "monthly_rent": price.monthly_rent if price else None,
+        "price_amount": price.amount if price else None,
         "price_change_state": article.price_change_state,
         "area_name": article.area_name,
         "area1": article.area1,

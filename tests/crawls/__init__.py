@@ -1,0 +1,1 @@
+"""Crawls at size, with real workers, and change detection against a model of its own: `python -m crawls --help`."""
