@@ -2,6 +2,7 @@
 
 python -m simulators velog --host 127.0.0.1 --port 9101
 python -m simulators naver_land --host 127.0.0.1 --port 9102
+python -m simulators webhooks | real_trades
 python -m simulators world velog-users | complexes | land-token
 """
 
@@ -13,9 +14,14 @@ from collections.abc import Sequence
 
 import uvicorn
 
-from simulators import naver_land, velog, world
+from simulators import naver_land, real_trades, velog, webhooks, world
 
-APPS = {"velog": velog.create_app, "naver_land": naver_land.create_app}
+APPS = {
+    "velog": velog.create_app,
+    "naver_land": naver_land.create_app,
+    "webhooks": webhooks.create_app,
+    "real_trades": real_trades.create_app,
+}
 
 
 def velog_users(now: float) -> list[dict[str, object]]:

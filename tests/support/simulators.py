@@ -63,4 +63,5 @@ def platform(velog: Simulator, land: Simulator, redis_url: str, tmp_path: Path) 
         naver_land_url=land.url,
         naver_land_token_file=token_file,
         naver_land_requests_per_second=1000,
+        naver_land_seconds_between_complexes=0,
     )

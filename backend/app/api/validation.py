@@ -18,6 +18,7 @@ _OBJECT = (
     "JSON 객체여야 합니다 (Content-Type: application/json)",
     "must be a JSON object, sent as Content-Type: application/json",
 )
+_MOMENT = ("2026-11-22T06:00:00+09:00 형식이어야 합니다", "must look like 2026-11-22T06:00:00+09:00")
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
 _SENTENCES: dict[str, tuple[str, str]] = {
     "missing": ("필수 항목입니다", "is missing"),
@@ -27,6 +28,12 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "int_from_float": ("정수여야 합니다", "must be a whole number"),
     "string_type": ("문자열이어야 합니다", "must be text"),
     "bool_type": ("true 또는 false여야 합니다", "must be true or false"),
+    "bool_parsing": ("true 또는 false여야 합니다", "must be true or false"),
+    "float_parsing": ("숫자여야 합니다", "must be a number"),
+    "finite_number": ("숫자여야 합니다", "must be a number"),
+    "datetime_parsing": _MOMENT,
+    "datetime_from_date_parsing": _MOMENT,
+    "timezone_aware": _MOMENT,
     "list_type": ("목록이어야 합니다", "must be a list"),
     "dict_type": ("객체여야 합니다", "must be an object"),
     "model_type": _OBJECT,

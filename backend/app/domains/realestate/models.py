@@ -12,7 +12,10 @@ from django.utils import timezone
 
 
 class Complex(models.Model):
-    """An apartment complex. `completion_date` is YYYYMMDD, areas are in m²."""
+    """An apartment complex. `completion_date` is YYYYMMDD, areas are in m².
+
+    One that is no longer watched keeps everything that was saved, and isn't crawled with the others.
+    """
 
     complex_id = models.CharField("단지 번호", max_length=50, unique=True)
     complex_name = models.CharField("단지명", max_length=200)
@@ -31,6 +34,7 @@ class Complex(models.Model):
     max_lease_price = models.BigIntegerField("최고 전세가", null=True, blank=True)
     latitude = models.FloatField("위도", null=True, blank=True)
     longitude = models.FloatField("경도", null=True, blank=True)
+    is_watched = models.BooleanField("수집 대상", default=True, db_default=True)
     created_at = models.DateTimeField("생성 일시", auto_now_add=True)
     updated_at = models.DateTimeField("수정 일시", null=True, auto_now=True)
 
@@ -55,13 +59,17 @@ def _complex_key(related_name: str) -> "models.ForeignKey[Complex, Complex]":
 
 
 class Article(models.Model):
-    """A listing as last seen; `is_active` turns False when a complete crawl no longer finds it."""
+    """A listing as last seen; `is_active` turns False when a complete crawl no longer finds it.
+
+    `price_amount` is the price (or deposit) that `price` says, in 만원, to search by; None where it can't be read.
+    """
 
     article_no = models.CharField("매물 번호", max_length=50, unique=True)
     complex = _complex_key("articles")
     trade_type = models.CharField("거래 유형", max_length=20, null=True, blank=True)
     price = models.CharField("가격", max_length=100, null=True, blank=True)
     monthly_rent = models.IntegerField("월세 (만원)", null=True, blank=True)
+    price_amount = models.BigIntegerField("가격 (만원)", null=True, blank=True)
     price_change_state = models.CharField("가격 변동", max_length=20, null=True, blank=True)
     area_name = models.CharField("면적 유형", max_length=50, null=True, blank=True)
     area1 = models.FloatField("공급 면적", null=True, blank=True)
@@ -130,6 +138,7 @@ class ArticleChange(models.Model):
         REMOVED = "REMOVED", "삭제"
         PRICE_UP = "PRICE_UP", "가격 상승"
         PRICE_DOWN = "PRICE_DOWN", "가격 하락"
+        RELISTED = "RELISTED", "재등록"
 
     complex = _complex_key("changes")
     article_no = models.CharField("매물 번호", max_length=50, db_index=True, null=True, blank=True)
@@ -156,8 +165,30 @@ class ArticleChange(models.Model):
         return f"{self.change_type} {self.article_no}"
 
 
+class ChangeDelivery(models.Model):
+    """A change that a briefing has delivered to a channel (`discord`, `slack`)."""
+
+    change = models.ForeignKey(ArticleChange, on_delete=models.CASCADE, related_name="deliveries", verbose_name="변동")
+    channel = models.CharField("채널", max_length=20)
+    delivered_at = models.DateTimeField("전송 일시")
+
+    class Meta:
+        db_table = "change_deliveries"
+        verbose_name = "변동 전송"
+        verbose_name_plural = "변동 전송"
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["change", "channel"], name="change_deliveries_once_a_channel")
+        ]
+
+    def __str__(self) -> str:
+        return f"change {self.change_id} to {self.channel}"
+
+
 class CrawlJob(models.Model):
-    """One crawl of one complex (or of all: no complex). `job_id` is the run's id where a run did it."""
+    """One crawl of one complex, or of all. `job_id` is the run's id where a run did it.
+
+    `crawl_id` is the `job_id` of the crawl of all that this is part of; the crawl of all itself has its own there.
+    """
 
     class Status(models.TextChoices):
         PENDING = "pending", "대기"
@@ -166,6 +197,7 @@ class CrawlJob(models.Model):
         FAILED = "failed", "실패"
 
     job_id = models.UUIDField("작업 ID", unique=True, default=uuid.uuid4)
+    crawl_id = models.UUIDField("전체 수집", null=True, blank=True, db_index=True)
     job_type = models.CharField("종류", max_length=50, default="manual")
     complex = models.ForeignKey(
         Complex,
@@ -201,10 +233,43 @@ class CrawlJob(models.Model):
         return f"{self.job_id} ({self.status})"
 
 
-class Transaction(models.Model):
-    """A real trade as the ministry publishes it. `trade_date` is YYYYMMDD."""
+class OddAnswer(models.Model):
+    """What the site answered when a crawl could not use it: the reason, and the answer's form without its content."""
 
-    complex = _complex_key("transactions")
+    created_at = models.DateTimeField("수신 일시", db_index=True)
+    complex_id = models.CharField("단지 번호", max_length=50)
+    run_id = models.CharField("실행 ID", max_length=64, null=True, blank=True, db_index=True)
+    step = models.CharField("요청", max_length=50)
+    error = models.CharField("오류", max_length=100)
+    reason = models.CharField("이유", max_length=500)
+    form = models.TextField("응답 형식", blank=True)
+
+    class Meta:
+        db_table = "odd_answers"
+        verbose_name = "비정상 응답"
+        verbose_name_plural = "비정상 응답"
+
+    def __str__(self) -> str:
+        return f"{self.step} {self.complex_id}: {self.error}"
+
+
+class Transaction(models.Model):
+    """A real trade as the ministry publishes it. `trade_date` and `cancelled_on` are YYYYMMDD.
+
+    `complex` is None where no watched complex fits; the ministry's own words for the place are kept in any case.
+    `trade_key` tells one trade from another; the old crawler's rows have none.
+    """
+
+    complex = models.ForeignKey(
+        Complex,
+        to_field="complex_id",
+        db_column="complex_id",
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="transactions",
+        verbose_name="단지",
+    )
     trade_type = models.CharField("거래 유형", max_length=20, null=True, blank=True)
     trade_date = models.CharField("거래일", max_length=20, db_index=True, null=True, blank=True)
     deal_price = models.BigIntegerField("거래가 (만원)", null=True, blank=True)
@@ -212,6 +277,14 @@ class Transaction(models.Model):
     floor = models.IntegerField("층", null=True, blank=True)
     area = models.FloatField("면적", null=True, blank=True)
     exclusive_area = models.FloatField("전용 면적", null=True, blank=True)
+    region_code = models.CharField("지역 코드", max_length=5, null=True, blank=True)
+    apartment_name = models.CharField("아파트명", max_length=200, null=True, blank=True)
+    legal_dong = models.CharField("법정동", max_length=100, null=True, blank=True)
+    jibun = models.CharField("지번", max_length=50, null=True, blank=True)
+    building_name = models.CharField("동", max_length=100, null=True, blank=True)
+    build_year = models.IntegerField("건축 연도", null=True, blank=True)
+    cancelled_on = models.CharField("해제일", max_length=8, null=True, blank=True)
+    trade_key = models.CharField("거래 키", max_length=64, null=True, blank=True, unique=True)
     created_at = models.DateTimeField("생성 일시", null=True, auto_now_add=True)
 
     class Meta:
