@@ -49,7 +49,7 @@ else
     printf '\n== engine-on-redis: left out, there is no redis-server on PATH\n'
 fi
 check e2e "$bin/pytest" tests/e2e -q -n 2 --dist loadfile
-check chaos "$bin/pytest" tests/chaos -q -n 0
+check chaos "$bin/pytest" tests/chaos -q -n 2 --dist worksteal
 if [ ${#failed[@]} -gt 0 ]; then
     printf '\nfailed: %s\n' "${failed[*]}"
     exit 1

@@ -71,6 +71,7 @@ def make_demo(settings: LauncherSettings, state: State) -> Demo:
         "VELOG_STATS_URL": f"{velog}/v2cdn/graphql",
         "NAVER_LAND_URL": f"http://127.0.0.1:{ports['naver_land']}",
         "NAVER_LAND_TOKEN_FILE": str(settings.data_dir / TOKEN_FILE),
+        "NAVER_LAND_SECONDS_BETWEEN_COMPLEXES": "1",
         **{f"AES_KEY_{index}": key for index, key in enumerate(_keys(settings.data_dir))},
     }
     return Demo(settings, {k: v for k, v in environment.items() if k not in settings.given}, ports)

@@ -90,7 +90,7 @@ def test_the_report_in_both_languages_and_for_programs(capsys: pytest.CaptureFix
     _, text = report(capsys, "--json")
     data = json.loads(text)
     assert data["schedules"][0]["name"] == "주간 업데이트"
-    assert data["differences"] == {"주간업데이트": "missing", "스냅샷정리": "missing"}
+    assert data["differences"] == {"주간업데이트": "pending", "스냅샷정리": "pending"}
 
 
 def test_the_report_while_redis_is_away(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,11 @@ import pytest
 from app.clients.http import USER_AGENT, Patience
 from app.clients.naver_land import NaverLandClient
 from app.core.errors import (
+    AccessRefusedError,
     NotConfiguredError,
     RateLimitedError,
     ShapeChangedError,
+    TokenExpiredError,
     UpstreamError,
     UpstreamRejectedError,
     UpstreamUnavailableError,
@@ -60,8 +62,8 @@ def test_it_reads_a_complex_and_all_its_pages(client: NaverLandClient, land: Sim
         ("html", UpstreamUnavailableError),
         ("bad_json", UpstreamUnavailableError),
         ("rate_limit", RateLimitedError),
-        ("redirect_404", UpstreamRejectedError),
-        ("expired_token", UpstreamRejectedError),
+        ("redirect_404", AccessRefusedError),
+        ("expired_token", TokenExpiredError),
         ("shape", ShapeChangedError),
     ],
 )
@@ -75,6 +77,15 @@ def test_every_failure_has_its_name(
     assert step in str(caught.value)
     land.faults()
     assert ask(client, step) is not None  # a second run heals
+
+
+def test_complexes_are_begun_one_after_another_by_whoever_does_it(platform: Settings, impatient: Patience) -> None:
+    apart = platform.model_copy(update={"naver_land_seconds_between_complexes": 0.4})
+    began = clock.monotonic()
+    for _ in range(3):  # as three workers would
+        with NaverLandClient(settings=apart, patience=impatient) as client:
+            client.next_complex()
+    assert clock.monotonic() - began >= 0.75
 
 
 def test_a_late_answer_within_patience_is_taken(client: NaverLandClient, land: Simulator) -> None:
@@ -130,7 +141,7 @@ def test_an_expired_token_says_what_to_do(platform: Settings, impatient: Patienc
     platform.naver_land_token_file.write_text(world.land_token(clock.now().timestamp() - 11_000), encoding="ascii")
     with (
         NaverLandClient(settings=platform, patience=impatient) as client,
-        pytest.raises(UpstreamRejectedError, match="NAVER_LAND_TOKEN_FILE") as caught,
+        pytest.raises(TokenExpiredError, match="NAVER_LAND_TOKEN_FILE") as caught,
     ):
         client.overview(NUMBER)
     assert "토큰" in caught.value.text("ko")

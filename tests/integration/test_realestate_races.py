@@ -30,7 +30,9 @@ def crawl_at_once(run_ids: list[str], platform: Settings) -> list[dict[str, Any]
     def crawl(run_id: str) -> None:
         barrier.wait(10)
         try:
-            results.append(services.crawl_complex(NUMBER, run_id, settings=platform, patience=Patience()))
+            results.append(
+                services.crawl_complex(NUMBER, services.Execution(run_id), settings=platform, patience=Patience())
+            )
         except BaseException as error:  # a thread's error would be lost
             errors.append(error)
         finally:

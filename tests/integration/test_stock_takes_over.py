@@ -176,15 +176,18 @@ def days(first: datetime, until: datetime, zone: ZoneInfo, hour: int) -> list[da
 
 
 def test_a_zone_is_the_apps_for_stock_and_whole_again_for_ours(world: World) -> None:
-    put(world.store, "zoned", Cron("0 6 * * *", "America/New_York"))
     begun = world.now
+    hour = (
+        begun.hour + 2
+    ) % 24  # in Seoul seven hours ago, in New York in seven: none between stock's last run and ours
+    put(world.store, "zoned", Cron(f"0 {hour} * * *", "America/New_York"))
     world.lead(begun + timedelta(days=2))
     by_stock, since = world.now, len(world.sent)
-    assert world.slots("zoned") == days(begun, by_stock, NEW_YORK, 6)
+    assert world.slots("zoned") == days(begun, by_stock, NEW_YORK, hour)
     world.lead_by_stock(by_stock + timedelta(days=2), timedelta(seconds=30))
     by_ours, again = world.now, len(world.sent)
     once, *sent = world.slots("zoned", since=since)
-    assert once < by_stock + timedelta(days=1)  # stock misses the six o'clock of the app's zone that ours didn't mean
-    assert [at.replace(second=0, microsecond=0) for at in sent] == days(once, by_ours, SEOUL, 6)
+    assert once < by_stock + timedelta(days=1)  # stock misses the hour of the app's zone that ours didn't mean
+    assert [at.replace(second=0, microsecond=0) for at in sent] == days(once, by_ours, SEOUL, hour)
     world.lead(by_ours + timedelta(days=3))
-    assert world.slots("zoned", since=again) == days(by_ours, world.now, NEW_YORK, 6)
+    assert world.slots("zoned", since=again) == days(by_ours, world.now, NEW_YORK, hour)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 MODELS = [
     *(velog.User, velog.QRLoginToken, velog.Post, velog.PostDailyStatistics, velog.StatsRefreshRequest),
     *(realestate.Complex, realestate.Article, realestate.ArticleSnapshot, realestate.ArticleChange),
-    *(realestate.CrawlJob, realestate.Transaction),
+    *(realestate.CrawlJob, realestate.OddAnswer, realestate.Transaction),
 ]
 
 

@@ -28,9 +28,14 @@ def test_a_first_crawl_reports_nothing_new() -> None:
     assert [c.type for c in appeared_or_repriced({}, [seen("1")], first_crawl=False)] == ["NEW"]
 
 
-def test_a_listing_that_comes_back_is_new_whatever_its_price() -> None:
-    (change,) = appeared_or_repriced(by_number(known("1", active=False)), [seen("1", "4억")], first_crawl=False)
-    assert (change.type, change.new_price) == ("NEW", "4억")
+def test_a_listing_that_comes_back_is_relisted_with_what_its_price_did() -> None:
+    gone = by_number(known("1", active=False))
+    (dearer,) = appeared_or_repriced(gone, [seen("1", "4억")], first_crawl=False)
+    assert (dearer.type, dearer.old_price, dearer.new_price, dearer.amount) == ("RELISTED", "3억", "4억", 10_000)
+    (same,) = appeared_or_repriced(gone, [seen("1")], first_crawl=False)
+    assert (same.type, same.amount, same.percent) == ("RELISTED", None, None)
+    (other,) = appeared_or_repriced(gone, [seen("1", "4억", "전세")], first_crawl=False)
+    assert (other.type, other.amount) == ("RELISTED", None)
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ def test_a_wrong_value_is_shown_with_what_to_write(
         ("DATABASE_URL", f"postgresql://u:{CANARY}@[h/db"),
         ("SENTRY_DSN", f"https://{CANARY}@h/"),
         ("SENTRY_DSN", CANARY),
+        ("NAVER_LAND_HEADERS", f'{{"cookie": ["{CANARY}"]}}'),
     ],
 )
 def test_a_secret_is_named_and_not_shown(environment: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -120,8 +120,8 @@ class Lists:
 
     def take(self, keys: list[Any], args: list[Any], found: Found, rest: str, coalesced: str) -> tuple[str, str]:
         """What `take.lua` answers; `keys` and `args` are `accept.lua`'s."""
-        places = [*keys, self.main, self.processing]
-        outcome, run = self._script("take", places, [*args, found.length, found.start, MARK, rest, coalesced])
+        places = [self.main, self.processing, *keys]
+        outcome, run = self._script("take", places, [found.length, found.start, MARK, rest, coalesced, *args])
         return outcome, run
 
     def _settle(self, run: str, other: str, text: str) -> bool:

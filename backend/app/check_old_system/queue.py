@@ -99,6 +99,11 @@ def _items(client: "redis.Redis", key: str) -> Iterator[str]:
             return
 
 
+def _waits(client: dict[str, str], command: str) -> bool:
+    """Whether a connection is blocked in this command; one that only used it last is no consumer any more."""
+    return client.get("cmd") == command and "b" in client.get("flags", "")
+
+
 def _check_consumers(lists: Lists, findings: Findings) -> None:
     """An old consumer waits with BRPOP, the later one with BLMOVE. So does a Celery worker, with BRPOP."""
     try:
@@ -109,7 +114,7 @@ def _check_consumers(lists: Lists, findings: Findings) -> None:
     db = str(lists.client.connection_pool.connection_kwargs.get("db") or 0)
     has_workers = bool(lists.client.exists(*_CELERY))
     for command in ("blmove", "brpop"):
-        found = [client["addr"] for client in clients if client.get("cmd") == command and client.get("db") == db]
+        found = [client["addr"] for client in clients if _waits(client, command) and client.get("db") == db]
         if found and (command == "blmove" or not has_workers):
             findings.add("consumer", count=len(found), command=command.upper(), addresses=", ".join(sorted(found)))
         elif found:

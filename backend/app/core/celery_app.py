@@ -30,7 +30,7 @@ def _make() -> Celery:
     app = Celery(
         "livebeat",
         broker=settings.broker_url,
-        include=["app.tasks.scheduler", "app.tasks.stats", "app.tasks.maintenance"],
+        include=["app.tasks.scheduler", "app.tasks.stats", "app.tasks.maintenance", "app.tasks.briefing_tasks"],
     )
     app.conf.update(
         timezone=settings.livebeat_timezone,

@@ -7,7 +7,12 @@ PlatformError (a livebeat.errors.LivebeatError: it speaks English and Korean)
 │   ├── UpstreamUnavailableError   no answer, 5xx, not JSON: try again
 │   │   └── RateLimitedError       asked to slow down; `retry_after` seconds
 │   ├── UpstreamRejectedError      it understood and refused: trying again doesn't help
+│   │   ├── TokenExpiredError          the operator's token has ended: put a new one into its file
+│   │   └── AccessRefusedError         it doesn't serve this client at all: stop asking
 │   └── ShapeChangedError          it answered something that we don't know: a person must look
+├── CrawlStoppedError          the crawl that this one is part of was stopped before it began
+├── CrawlUnderWayError         the same complex is being crawled at this moment: try later
+├── BriefingUndeliveredError   a channel didn't take the briefing; what it has is not sent again
 ├── TokensRejectedError        a velog user's tokens are expired or unreadable: sign in again
 └── UnknownUserError           no such velog user
 """
@@ -91,12 +96,52 @@ class UpstreamRejectedError(UpstreamError):
     code = "upstream_rejected"
 
 
+class TokenExpiredError(UpstreamRejectedError):
+    """The token that the operator supplied isn't accepted (any more); `setting` names its file."""
+
+    en = "{service} does not accept the token ({reason}). It lives for about three hours: put a new one into {setting}."
+    ko = "{service}의 토큰이 유효하지 않습니다 ({reason}). 유효 시간은 약 3시간입니다. {setting} 파일에 새 토큰을 넣으세요."
+
+
+class AccessRefusedError(UpstreamRejectedError):
+    """It doesn't serve this client, whatever it asks for; nothing here tries to get around that."""
+
+    en = "{service} does not serve this client: {reason}. Stop the schedule, or ask the site for access."
+    ko = "{service}가 이 클라이언트를 허용하지 않습니다: {reason}. 스케줄을 중지하거나 사이트에 접근 권한을 요청하세요."
+
+
 class ShapeChangedError(UpstreamError):
     """Answered, but not in the shape that we know; never to be taken for "nothing there"."""
 
     en = "{service} answered in an unknown form: {reason}"
     ko = "{service}의 응답 형식이 바뀌었습니다: {reason}"
     code = "upstream_changed"
+
+
+class CrawlStoppedError(PlatformError):
+    """The crawl of all complexes was stopped before this one's turn; `reason` is what stopped it."""
+
+    en = "Not crawled, since the crawl was stopped: {reason}"
+    ko = "전체 수집이 중지되어 이 단지는 수집하지 않았습니다: {reason}"
+
+
+class CrawlUnderWayError(PlatformError):
+    """Another run crawls the complex at this moment."""
+
+    en = "Complex {complex_id} is being crawled by run {run_id} already."
+    ko = "단지 {complex_id}은(는) 이미 수집 중입니다 (실행 {run_id})."
+    retryable = True
+
+
+class BriefingUndeliveredError(PlatformError):
+    """`channels` did not take all of a briefing; `retry_after` is in seconds, None where nobody asked to wait."""
+
+    en = "The briefing was not delivered to {channels}: {reason}. What is missing goes out with the next attempt."
+    ko = "브리핑을 {channels}에 보내지 못했습니다: {reason}. 보내지 못한 내용은 다음 시도에 전송합니다."
+
+    def __init__(self, *, retryable: bool, retry_after: float | None, **facts: object) -> None:
+        self.retryable, self.retry_after = retryable, retry_after
+        super().__init__(**facts)
 
 
 class TokensRejectedError(PlatformError):

@@ -16,9 +16,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from app.core.data_dir import folder_problems, kept_secret
 from app.core.sample_secrets import sample_problems
-from app.core.settings_addresses import check_dsn, check_server, http_address
+from app.core.settings_addresses import check_dsn, check_server, check_webhook, http_address
 from app.core.settings_addresses import to_broker_url as to_broker_url
 from app.core.settings_addresses import to_client_url as to_client_url
+from app.core.settings_headers import headers_of
 from app.core.settings_problems import SettingsError, UnusableValueError, problems_of
 from app.core.settings_sources import DEFAULT_DATA_DIR, ProjectPath, from_project, read_sources
 
@@ -114,7 +115,16 @@ class Settings(BaseSettings):
     stats_up_to_date_minutes: float = Field(default=15.0, ge=0, le=10_080)
     naver_land_url: HttpAddress = "https://new.land.naver.com"
     naver_land_token_file: ProjectPath | None = None
+    naver_land_headers: SecretStr | None = None
     naver_land_requests_per_second: float = Field(default=1.0, gt=0)
+    naver_land_seconds_between_complexes: float = Field(default=5.0, ge=0, le=600)
+
+    webhook_simulator: str | None = None
+    discord_webhook_url: SecretStr | None = None
+    slack_webhook_url: SecretStr | None = None
+    molit_url: HttpAddress = "https://apis.data.go.kr/1613000/RTMSDataSvcAptTradeDev"
+    molit_api_key: SecretStr | None = None
+    molit_calls_per_day: int = Field(default=1000, ge=1)
 
     consumer_log_level: Level = "INFO"
     consumer_graceful_shutdown_timeout: float = Field(default=30.0, ge=0)
@@ -155,6 +165,20 @@ class Settings(BaseSettings):
     def _whole_dsn(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
             check_dsn(value.get_secret_value())
+        return value
+
+    @field_validator("discord_webhook_url", "slack_webhook_url", mode="after")
+    @classmethod
+    def _known_webhook(cls, value: SecretStr | None, info: Any) -> SecretStr | None:
+        if value is not None:
+            check_webhook(value.get_secret_value(), info.field_name, info.data.get("webhook_simulator"))
+        return value
+
+    @field_validator("naver_land_headers", mode="after")
+    @classmethod
+    def _usable_headers(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            headers_of(value.get_secret_value())
         return value
 
     @classmethod

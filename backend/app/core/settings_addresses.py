@@ -10,6 +10,12 @@ _SCHEMES = {
     "database_url": ("sqlite", "postgres", "postgresql", "timescale"),
 }
 
+#: The one host of each service's webhooks, and how their paths begin.
+_WEBHOOKS = {
+    "discord_webhook_url": ("discord.com", "/api/webhooks/"),
+    "slack_webhook_url": ("hooks.slack.com", "/services/"),
+}
+
 
 def http_address(value: str) -> str:
     """`value`, if it is an http(s) address with a host.
@@ -31,6 +37,29 @@ def check_dsn(value: str) -> None:
     parts = urlsplit(http_address(value))
     if not parts.username or not parts.path.rpartition("/")[2].isdigit():
         raise UnusableValueError("must be https://key@host/project", "https://key@host/project 형식이어야 합니다")
+
+
+def check_webhook(url: str, field: str, simulator: str | None) -> None:
+    """The address of a webhook (`field` is `discord_webhook_url` or `slack_webhook_url`): https, at its service's host.
+
+    `simulator` is the host and port of a stand-in, which may be named over plain http as well.
+
+    Raises:
+        UnusableValueError: it isn't; a briefing never goes anywhere else.
+    """
+    parts = urlsplit(url) if _scheme(url) else None
+    host, start = _WEBHOOKS[field]
+    fits = parts is not None and parts.path.startswith(start) and len(parts.path) > len(start)
+    if parts is None or not fits or "@" in parts.netloc or parts.query or parts.fragment:
+        raise _no_webhook(host, start)
+    theirs = parts.scheme == "https" and parts.netloc.lower() == host
+    if not theirs and not (simulator and parts.scheme in {"http", "https"} and parts.netloc == simulator):
+        raise _no_webhook(host, start)
+
+
+def _no_webhook(host: str, start: str) -> UnusableValueError:
+    address = f"https://{host}{start}…"
+    return UnusableValueError(f"must be an address like {address}", f"{address} 형식이어야 합니다")
 
 
 def check_server(url: str, field: str) -> None:
