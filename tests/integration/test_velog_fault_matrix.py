@@ -1,6 +1,6 @@
 """Every fault of the velog simulator at every step: the right end, nothing in false success, and a second run heals it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -152,7 +152,10 @@ def test_one_bad_answer_is_asked_again_and_leaves_no_trace(
     stage: Stage, velog: Simulator, kind: str, step: str
 ) -> None:
     at, after = STEPS[step]
-    velog.fault(kind, at, after=after, delay=0.3 if kind == "timeout" else 0.001)
+    stage = replace(
+        stage, patience=replace(stage.patience, read=1.0, total=5.0)
+    )  # the second answer may be slow to come
+    velog.fault(kind, at, after=after, delay=1.2 if kind == "timeout" else 0.001)
     summary = stage.refresh("first")
     assert (summary["posts"], summary["statistics"], summary["failed_posts"]) == (len(POSTS), len(POSTS), 0)
     assert rows_of("first") == len(POSTS)

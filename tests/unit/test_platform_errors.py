@@ -6,11 +6,16 @@ import pytest
 from celery.utils.serialization import get_pickleable_exception
 
 from app.core.errors import (
+    AccessRefusedError,
+    BriefingUndeliveredError,
+    CrawlStoppedError,
+    CrawlUnderWayError,
     NotConfiguredError,
     PlatformError,
     RateLimitedError,
     ServerUnavailableError,
     ShapeChangedError,
+    TokenExpiredError,
     TokensRejectedError,
     UnknownUserError,
     UpstreamRejectedError,
@@ -31,6 +36,11 @@ ERRORS = [
     UpstreamUnavailableError("velog", "no answer"),
     RateLimitedError("velog", "slower", 12.5),
     REFUSED,
+    TokenExpiredError("naver", "401", reason_ko="401", setting="X"),
+    AccessRefusedError("naver", "403", reason_ko="403"),
+    CrawlStoppedError(reason="no token", reason_ko="토큰 없음"),
+    CrawlUnderWayError(complex_id="1", run_id="a"),
+    BriefingUndeliveredError(retryable=True, retry_after=3.0, channels="Slack", reason="503", reason_ko="503"),
     ShapeChangedError("velog", "odd"),
     TokensRejectedError(user_id=1, reason="old", reason_ko="만료"),
     UnknownUserError(user_id=1),

@@ -101,6 +101,7 @@ class TokenExpiredError(UpstreamRejectedError):
 
     en = "{service} does not accept the token ({reason}). It lives for about three hours: put a new one into {setting}."
     ko = "{service}의 토큰이 유효하지 않습니다 ({reason}). 유효 시간은 약 3시간입니다. {setting} 파일에 새 토큰을 넣으세요."
+    code = "token_expired"
 
 
 class AccessRefusedError(UpstreamRejectedError):
@@ -108,6 +109,7 @@ class AccessRefusedError(UpstreamRejectedError):
 
     en = "{service} does not serve this client: {reason}. Stop the schedule, or ask the site for access."
     ko = "{service}가 이 클라이언트를 허용하지 않습니다: {reason}. 스케줄을 중지하거나 사이트에 접근 권한을 요청하세요."
+    code = "access_refused"
 
 
 class ShapeChangedError(UpstreamError):
@@ -123,6 +125,7 @@ class CrawlStoppedError(PlatformError):
 
     en = "Not crawled, since the crawl was stopped: {reason}"
     ko = "전체 수집이 중지되어 이 단지는 수집하지 않았습니다: {reason}"
+    code = "crawl_stopped"
 
 
 class CrawlUnderWayError(PlatformError):
@@ -130,6 +133,7 @@ class CrawlUnderWayError(PlatformError):
 
     en = "Complex {complex_id} is being crawled by run {run_id} already."
     ko = "단지 {complex_id}은(는) 이미 수집 중입니다 (실행 {run_id})."
+    code = "crawl_under_way"
     retryable = True
 
 
@@ -138,6 +142,7 @@ class BriefingUndeliveredError(PlatformError):
 
     en = "The briefing was not delivered to {channels}: {reason}. What is missing goes out with the next attempt."
     ko = "브리핑을 {channels}에 보내지 못했습니다: {reason}. 보내지 못한 내용은 다음 시도에 전송합니다."
+    code = "briefing_undelivered"
 
     def __init__(self, *, retryable: bool, retry_after: float | None, **facts: object) -> None:
         self.retryable, self.retry_after = retryable, retry_after
