@@ -41,7 +41,7 @@ check unit "$bin/pytest" tests/unit -q -n 2
 check integration "$bin/pytest" tests/integration -q -n 4 --dist worksteal
 check redbeat "$bin/pytest" tests/redbeat_suite -q -n 2
 check integration-on-postgres env TEST_DATABASE=postgres "$bin/pytest" tests/integration -q -n 4 --dist worksteal \
-    -m django_db -k "not logging and not sentry and not docker"
+    -m django_db -k "not logging and not sentry and not docker and not fault"
 if [ "${CI:-}" = true ] || command -v redis-server >/dev/null; then
     check engine-on-redis env TEST_SERVER=redis "$bin/pytest" -q -n 2 --dist worksteal \
         tests/integration/test_{adoption,ahead,clockwatch,dispatch,ledger,message,store,store_pause,template}.py
