@@ -7,12 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
 
-import redis
-
-from app.clients.rate import rate_limited
+from app.clients.rate import rate_limited, shared_client
 
 SEOUL = ZoneInfo("Asia/Seoul")
-_REDIS_TIMEOUT_SECONDS = 5.0
 
 
 class DailyBudget:
@@ -20,13 +17,7 @@ class DailyBudget:
 
     def __init__(self, service: str, *, calls: int, redis_url: str) -> None:
         self.service, self.calls = service, calls
-        self._redis = redis.Redis.from_url(
-            redis_url, socket_timeout=_REDIS_TIMEOUT_SECONDS, socket_connect_timeout=_REDIS_TIMEOUT_SECONDS
-        )
-
-    def close(self) -> None:
-        """Give the connection back."""
-        self._redis.close()
+        self._redis = shared_client(redis_url)
 
     def spend(self) -> None:
         """Count one call that is about to be made.

@@ -57,7 +57,7 @@ def _answering() -> Iterator[None]:
 
 
 @lru_cache(maxsize=4)
-def _client(redis_url: str) -> redis.Redis:
+def shared_client(redis_url: str) -> redis.Redis:
     """This process's connections, shared by all runs and threads: opening one costs more than many turns."""
     return redis.Redis.from_url(
         redis_url, socket_timeout=_REDIS_TIMEOUT_SECONDS, socket_connect_timeout=_REDIS_TIMEOUT_SECONDS
@@ -72,7 +72,7 @@ class SharedRate:
         self._key = f"app:rate:{service}"
         self._per_second = per_second
         self._longest_wait = max(QUEUE_SECONDS, 2 / per_second)
-        self._redis = _client(redis_url)
+        self._redis = shared_client(redis_url)
         self._turn = self._redis.register_script(_TURN)
 
     def acquire(self, patience_seconds: float) -> float:

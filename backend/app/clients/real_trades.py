@@ -95,7 +95,6 @@ class RealTradesClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._http.close()
-        self._budget.close()
 
     def trades(self, region: str, month: str) -> list[Trade]:
         """Every sale of a month (YYYYMM) in a region (the first five digits of its legal-dong code).
