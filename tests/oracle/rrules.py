@@ -1,7 +1,7 @@
 """RFC 5545 rules, a day and a minute at a time: every part is asked whether it accepts them."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import product
@@ -25,23 +25,30 @@ class Reading:
     until: datetime | None
     second_of: Callable[[int, int], bool] | None = None
 
+    def up_to(self, last: datetime) -> "Reading":
+        """Without the readings after `last`."""
+        end = int((last - _EPOCH).total_seconds())
+        first = min(self.seconds)
+
+        def times_of(day: date) -> Iterable[int]:
+            return [time for time in self.times_of(day) if _wall(day, time) + timedelta(seconds=first) <= last]
+
+        def second_of(wall: int, second: int) -> bool:
+            return wall * 60 + second <= end and (self.second_of is None or self.second_of(wall, second))
+
+        return replace(self, times_of=times_of, second_of=second_of)
+
 
 @lru_cache(maxsize=256)
 def rrule(text: str, dtstart: str, timezone: str) -> Reading:
     """The rule read on the clocks of its zone, from the reading of `dtstart` on."""
     parts = dict(part.split("=") for part in text.split(";"))
     start = datetime.fromisoformat(dtstart).astimezone(ZoneInfo(timezone)).replace(tzinfo=None)
-    until = _until(parts.get("UNTIL"), timezone)
-    if parts["FREQ"] in {"YEARLY", "MONTHLY", "WEEKLY", "DAILY"}:
-        return _by_days(parts, start, until)
-    return _all_day_long(parts, start, until)
-
-
-def _until(text: str | None, timezone: str) -> datetime | None:
-    if text is None:
-        return None
-    wall = datetime.fromisoformat(text.removesuffix("Z"))
-    return wall.replace(tzinfo=UTC if text.endswith("Z") else ZoneInfo(timezone), fold=1).astimezone(UTC)
+    by_days = parts["FREQ"] in {"YEARLY", "MONTHLY", "WEEKLY", "DAILY"}
+    until = datetime.fromisoformat(parts["UNTIL"].removesuffix("Z")) if "UNTIL" in parts else None
+    instant = until.replace(tzinfo=UTC) if until and parts["UNTIL"].endswith("Z") else None
+    reading = (_by_days if by_days else _all_day_long)(parts, start, instant)
+    return reading.up_to(until) if until and instant is None else reading
 
 
 def _numbers(parts: dict[str, str], name: str) -> list[int]:

@@ -116,6 +116,13 @@ _KOREAN_CHRISTMAS = Holidays("KR")
         lambda: Excluding(Cron("* * * * *"), ["2000-01-01/2100-01-01"]),
         lambda: Excluding(Once(utc(2026, 12, 25)), ["2026-12-25"]),
         lambda: Excluding(Cron("0 9 25 12 *", SEOUL), holidays=_KOREAN_CHRISTMAS),
+        lambda: Excluding(Cron("0 8 * * *", NEW_YORK), rules=[Cron("* 8 * * *", NEW_YORK)]),
+        lambda: Excluding(Cron("0 * * * *", SEOUL), rules=[Cron("* * * * *", SEOUL, repeat="first")]),
+        lambda: Excluding(Cron("30 2 * * *", NEW_YORK), rules=[Cron("* * * * *", NEW_YORK)]),
+        lambda: Excluding(Interval(seconds=120), rules=[Once(utc(2026, 1, 1)), Interval(seconds=60)]),
+        lambda: Excluding(RRule("FREQ=DAILY", utc(2026, 1, 1), NEW_YORK), rules=[Cron("* * * * * *")]),
+        lambda: Excluding(Union(DAILY, Cron("5 * * * *")), rules=[Union(DAILY, Cron("*/5 * * * *"))]),
+        lambda: Excluding(Excluding(DAILY, ["2026-12-25"]), rules=[Cron("* 8 * * *", SEOUL)]),
     ],
 )
 def test_what_never_occurs_is_refused_at_once(make: Callable[[], Recurrence]) -> None:
@@ -124,6 +131,41 @@ def test_what_never_occurs_is_refused_at_once(make: Callable[[], Recurrence]) ->
         make()
     assert time.perf_counter() - begun < 1  # 0.05 on a machine that does nothing else
     assert caught.value.text("ko") != caught.value.text("en")
+
+
+@pytest.mark.parametrize(
+    ("rule", "first"),
+    [
+        # Ten months of taken minutes.
+        (Excluding(Cron("* 9 * * *", SEOUL), rules=[Cron("* 9-18 * 1-10 *", SEOUL)]), utc(2026, 11, 1, 0)),
+        # The hour that comes twice, on a Sunday.
+        (
+            Excluding(Cron("2-26 * * * */3", "Antarctica/Macquarie"), rules=[
+                Cron("* * * * *", "Antarctica/Macquarie", repeat="second"),
+            ]),
+            utc(2026, 4, 4, 15, 2),
+        ),
+        (
+            Excluding(Cron("0 * * * *", NEW_YORK), rules=[Cron("* * * * *", NEW_YORK, repeat="first")]),
+            utc(2026, 11, 1, 6),
+        ),
+        # The end of the gap, at which the readings that it swallowed are due.
+        (Excluding(Cron("30 2 * * *", NEW_YORK), rules=[Cron("* 2 * * *", NEW_YORK)]), utc(2026, 3, 8, 7)),
+        # Six years of taken days.
+        (
+            Excluding(Cron("0 9 * * *", "UTC"), rules=[RRule("FREQ=DAILY;UNTIL=20320101T000000Z", utc(2020, 1, 1, 9), "UTC")]),
+            utc(2032, 1, 1, 9),
+        ),
+        (Excluding(Interval(seconds=60), rules=[Interval(seconds=120)]), utc(2026, 1, 1, 0, 1)),
+    ],
+)  # fmt: skip
+def test_what_is_left_once_in_a_long_while_is_found(rule: Excluding, first: datetime) -> None:
+    assert rule.next_after(utc(2026, 1, 1)) == first
+
+
+def test_what_only_a_long_search_could_tell_is_accepted_and_over() -> None:
+    nothing = Excluding(Cron("0 9 * * *", NEW_YORK), rules=[RRule("FREQ=DAILY;BYHOUR=9", utc(2026, 1, 1), NEW_YORK)])
+    assert nothing.next_after(utc(2027, 1, 1)) is None
 
 
 def test_a_long_run_of_taken_instants_now_is_not_taken_for_never() -> None:

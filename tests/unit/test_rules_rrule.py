@@ -107,6 +107,12 @@ def test_an_instant_that_fits_every_part_is_a_slot(
          [utc(2026, 10, 12), utc(2026, 11, 9)]),
         ("FREQ=HOURLY;BYMINUTE=0,20,40;BYSETPOS=-2", "UTC", utc(2026, 11, 1), utc(2026, 11, 1, 2),
          [utc(2026, 11, 1, 0, 20), utc(2026, 11, 1, 1, 20)]),
+        # An UNTIL that the clocks never show, and one that they show twice.
+        ("FREQ=HOURLY;BYMINUTE=0,30;UNTIL=20260308T021500", NEW_YORK, utc(2026, 3, 8, 6), utc(2026, 3, 9), [utc(2026, 3, 8, 6, 30)]),
+        ("FREQ=DAILY;BYHOUR=2;BYMINUTE=30;UNTIL=20260308T024500", NEW_YORK, utc(2026, 3, 8), utc(2026, 3, 10), [utc(2026, 3, 8, 7)]),
+        ("FREQ=DAILY;BYHOUR=2;BYMINUTE=30;UNTIL=20260308T021500", NEW_YORK, utc(2026, 3, 8), utc(2026, 3, 10), []),
+        ("FREQ=HOURLY;BYMINUTE=15,45;UNTIL=20261101T013000", NEW_YORK, utc(2026, 11, 1, 5), utc(2026, 11, 2),
+         [utc(2026, 11, 1, 5, 15), utc(2026, 11, 1, 6, 15)]),
         # A plain weekday beside an nth one: each of them.
         ("FREQ=MONTHLY;BYDAY=MO,2TU;BYHOUR=0;BYMINUTE=0", "UTC", utc(2026, 11, 1), utc(2026, 11, 15),
          [utc(2026, 11, 2), utc(2026, 11, 9), utc(2026, 11, 10)]),

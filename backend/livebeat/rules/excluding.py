@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from livebeat.errors import SpecError
 from livebeat.rules.clocks import HORIZON, TICK
+from livebeat.rules.covering import is_covered
 from livebeat.rules.days import Holidays, checked_days, listed_until
 from livebeat.rules.recurrence import REFERENCE, Recurrence, from_json
 from livebeat.rules.union import checked_rules, parsed_rules
@@ -14,13 +15,12 @@ from livebeat.rules.zone import stretch, zone
 
 _DAY = timedelta(days=1)
 _BEFORE_ALL, _AFTER_ALL = datetime(1900, 1, 1, tzinfo=UTC), datetime(9900, 1, 1, tzinfo=UTC)
-#: Where so many instants in a row are taken away by other rules, or a dozen and all those of so many days, none is left.
+#: Where so many instants in a row are taken away by other rules, none is left.
 _MOST_TAKEN = 90_000
-_SOME_TAKEN = 12
-_TAKEN_FOR = timedelta(days=5 * 366)
-#: How many of them are looked at, once and then from other instants on, for a rule that is to be made.
-_TRIED, _TRIED_AGAIN = 2_000, 250
-_ELSEWHERE = [timedelta(days=9 * n, hours=5 * n, minutes=7 * n, seconds=11 * n) for n in range(1, 8)]
+#: How many of them are looked at for a rule that is to be made; where they decide nothing, it is taken.
+_TRIED = 2_000
+#: Steps that a rule beside takes to come to an instant, before it begins anew there.
+_STEPS = 8
 #: Days left out in a row that are passed at once.
 _MOST_DAYS = 400
 
@@ -81,9 +81,9 @@ class Excluding(Recurrence):
 
     def _walk(self, after: datetime, until: datetime, most: int) -> Iterator[datetime | None]:
         """What is left; None, and no more, after so many instants in a row that other rules took away."""
-        ahead: list[datetime | None] = [after] * len(self.rules)
+        out = [_Beside(rule, after, until) for rule in self.rules]
         free_until = after if self.dates or self.holidays else until + TICK
-        left, taken = after, 0
+        taken = 0
         is_cut = True
         while is_cut:
             is_cut = False
@@ -93,38 +93,24 @@ class Excluding(Recurrence):
                     if is_cut:
                         after = free_until - TICK
                         break
-                if not self._is_taken(at, ahead):
-                    left, taken = at, 0
+                if not any(rule.is_due(at) for rule in out):
+                    taken = 0
                     yield at
                 elif (taken := taken + 1) > most:
                     yield None
                     return
-                elif taken > _SOME_TAKEN and at - left > _TAKEN_FOR:
-                    return
-
-    def _is_taken(self, at: datetime, ahead: list[datetime | None]) -> bool:
-        """Whether one of `rules` is due at `at`. `ahead`: when each is due, from the instant asked about before on."""
-        for index, rule in enumerate(self.rules):
-            due = ahead[index]
-            if due is not None and due < at:
-                due = ahead[index] = rule.next_after(at - TICK)
-            if due == at:
-                return True
-        return False
 
     def _is_empty(self) -> bool:
-        if self.rule in self.rules:
+        """Whether it is certain that nothing is left from now on; for a rule that is over, until it was."""
+        rule, out = self.rule, self.rules
+        while isinstance(rule, Excluding):
+            out = (*out, *rule.rules)
+            rule = rule.rule
+        if is_covered(rule, out):
             return True
         first = self.rule.next_after(REFERENCE) or self.rule.next_after(_BEFORE_ALL)
-        if first is None:
-            return False  # it was over long ago
-        start, end = first - TICK, first + HORIZON
-        for found in self._walk(start, end, _TRIED):
-            if found is not None:
-                return False
-            tries = (self._walk(start + later, end, _TRIED_AGAIN) for later in _ELSEWHERE)
-            return all(next(left, None) is None for left in tries)
-        return True
+        # An empty walk has seen every instant; where it broke off, it gave None.
+        return first is not None and not any(True for _ in self._walk(first - TICK, first + HORIZON, _TRIED))
 
     def resolved(self, default_zone: str, anchor: datetime) -> "Excluding":
         return Excluding(
@@ -182,6 +168,24 @@ class Excluding(Recurrence):
                 break
             day = last + _DAY
         return last
+
+
+class _Beside:
+    """A rule that is asked about one instant after another, each later than the one before, up to `until`."""
+
+    def __init__(self, rule: Recurrence, after: datetime, until: datetime) -> None:
+        self._rule, self._until = rule, until
+        self._walk = rule.walk(after, until)
+        self._due = next(self._walk, None)
+
+    def is_due(self, at: datetime) -> bool:
+        for _ in range(_STEPS):
+            if self._due is None or self._due >= at:
+                return self._due == at
+            self._due = next(self._walk, None)
+        self._walk = self._rule.walk(at - TICK, self._until)
+        self._due = next(self._walk, None)
+        return self._due == at
 
 
 def _midnight_after(day: date, offset: timedelta) -> datetime:

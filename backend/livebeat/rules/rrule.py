@@ -71,8 +71,8 @@ class RRule(Recurrence):
 
     @property
     def until(self) -> datetime | None:
-        """The instant that UNTIL says; None where it says none."""
-        return self._compiled.until
+        """The last instant at which it is what UNTIL says; None where it says nothing."""
+        return _instant_of(self.parts.until, zone(self.timezone or "UTC"))
 
     @property
     def has_times(self) -> bool:
@@ -116,8 +116,8 @@ class RRule(Recurrence):
         return self.rule
 
 
-class _Counted(NamedTuple):
-    """The readings up to the one that COUNT ends with."""
+class _Ending(NamedTuple):
+    """The readings up to the last one that COUNT, or UNTIL on these clocks, lets through."""
 
     walls: Walls
     last: datetime
@@ -128,7 +128,7 @@ class _Counted(NamedTuple):
 
 
 class _Compiled(NamedTuple):
-    """A rule ready to be asked. `until`: the instant that UNTIL says."""
+    """A rule ready to be asked. `until`: the instant that an UNTIL with a Z says; a reading ends `walls`."""
 
     walls: Walls
     clocks: Clocks
@@ -155,7 +155,9 @@ def _compile(rule: str, dtstart: datetime | None, timezone: str | None, gap: Gap
     clocks = Clocks(tz, parts.has_times and gap == "next_valid", repeat or ("first" if parts.has_times else "both"))
     if parts.has_times and gap == "skip":
         never = never or next_instant(walls, clocks, (dtstart or REFERENCE) - _SECOND) is None
-    return _Compiled(walls, clocks, _instant_of(parts.until, tz), never)
+    if parts.until is None or parts.until.tzinfo is not None:
+        return _Compiled(walls, clocks, parts.until, never)
+    return _Compiled(_Ending(walls, parts.until), clocks, None, never)
 
 
 def _counted(walls: Walls, last: datetime | None, count: int) -> Walls:
@@ -164,7 +166,7 @@ def _counted(walls: Walls, last: datetime | None, count: int) -> Walls:
         if following is None:
             break
         last = following
-    return walls if last is None else _Counted(walls, last)
+    return walls if last is None else _Ending(walls, last)
 
 
 def _instant_of(until: datetime | None, tz: tzinfo) -> datetime | None:
