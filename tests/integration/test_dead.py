@@ -8,7 +8,7 @@ import pytest
 import redis
 from celery import Celery
 
-from livebeat import run_state, send
+from livebeat import Interval, ScheduleSpec, ScheduleStore, run_state, send
 from livebeat.cli import dead as command
 from livebeat.cli.output import DONE, LOOK
 from livebeat.cli.state import read_state
@@ -29,9 +29,13 @@ def client(redis_url: str) -> "redis.Redis":
     return connect(redis_url)
 
 
-def lost(app: Celery) -> str:
+def lost(app: Celery, unique: str | None = None) -> str:
     """A run that was given up in its second attempt."""
-    run_id = send("sample.echo", kwargs={"value": "값"}, app=app).run_id
+    run_id = send("sample.echo", kwargs={"value": "값"}, unique=unique, app=app).run_id
+    return given_up(app, run_id)
+
+
+def given_up(app: Celery, run_id: str) -> str:
     entry = run_state(app, run_id)
     assert entry is not None
     ledger = Ledger(link(app))
@@ -81,9 +85,40 @@ def test_a_run_is_queued_again_under_its_id(app: Celery, client: "redis.Redis", 
 
 def test_two_who_retry_queue_it_once(app: Celery, client: "redis.Redis") -> None:
     found = find(link(app), lost(app))
-    assert revive(link(app), found)
-    assert not revive(link(app), found)
+    assert revive(link(app), found) == found.id
+    assert revive(link(app), found) == ""
     assert client.llen("celery") == 1
+
+
+@pytest.mark.parametrize(("language", "word"), [("en", "under way"), ("ko", "진행 중")])
+def test_of_one_unique_key_no_two_are_under_way(
+    app: Celery, client: "redis.Redis", capsys: pytest.CaptureFixture[str], language: Language, word: str
+) -> None:
+    first = lost(app, unique="user-1")
+    second = send("sample.echo", unique="user-1", app=app).run_id
+    assert dead(app, language, retry=[first]) == LOOK
+    assert second in (told := capsys.readouterr().out)
+    assert word in told
+    assert [one.id for one in dead_messages(link(app))] == [first]
+    given_up(app, second)
+    assert dead(app, retry=[first]) == DONE
+    assert send("sample.echo", unique="user-1", app=app).run_id == first  # it holds the key again
+    assert client.llen("celery") == 1
+
+
+@pytest.mark.parametrize(("overlap", "retried"), [("skip", LOOK), ("buffer_one", LOOK), ("allow", DONE)])
+def test_of_a_schedule_that_lets_no_two_run_none_is_queued_beside_another(
+    app: Celery, overlap: Any, retried: int
+) -> None:
+    store = ScheduleStore(app)
+    store.put(ScheduleSpec(name="a", task="sample.echo", recurrence=Interval(seconds=3600), overlap=overlap))
+    first = given_up(app, store.trigger("a").run_id)
+    second = store.trigger("a").run_id
+    assert dead(app, retry=[first]) == retried
+    given_up(app, second)
+    assert dead(app, retry=["all"]) == (LOOK if overlap != "allow" else DONE)  # the two of them: one
+    left = [one.id for one in dead_messages(link(app))]
+    assert len(left) == (1 if overlap != "allow" else 0)
 
 
 def test_what_can_not_be_used_is_not_queued_again(app: Celery, client: "redis.Redis") -> None:

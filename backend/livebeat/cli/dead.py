@@ -8,7 +8,8 @@ from celery import Celery
 from livebeat.cli.output import DONE, LOOK, plain, write
 from livebeat.connection import Link, link
 from livebeat.delivery.dead import DeadMessage, dead_messages, drop, find, revive
-from livebeat.errors import Language
+from livebeat.errors import Language, ScheduleNotFoundError, SpecError
+from livebeat.store import ScheduleStore
 
 _ALL = "all"
 _WORDS: dict[Language, dict[str, str]] = {
@@ -18,6 +19,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "message": "{at:%Y-%m-%d %H:%M:%S} UTC  {id}  message on queue {queue}: {reason}",
         "advice": "Repair what is wrong, then: livebeat dead --retry ID, or all. Or: livebeat dead --drop ID, or all.",
         "revived": "{id} is queued again.",
+        "beside": "{id} stays here: run {other} is under way, and the two must not run at once. Retry it when that has ended.",
         "gone": "{id} was dealt with by somebody else.",
         "dropped": "{id} is forgotten.",
     },
@@ -28,6 +30,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "advice": "원인을 고친 뒤 livebeat dead --retry ID(또는 all)로 다시 실행하거나, livebeat dead --drop ID(또는 all)로 "
         "지우세요.",
         "revived": "{id}: 다시 큐에 넣었습니다.",
+        "beside": "{id}: 동시에 실행할 수 없는 실행 {other}이(가) 진행 중이어서 그대로 둡니다. 끝난 뒤 다시 시도하세요.",
         "gone": "{id}: 이미 처리되었습니다.",
         "dropped": "{id}: 지웠습니다.",
     },
@@ -53,9 +56,8 @@ def run(app: Celery, options: Any, language: Language) -> int:
     """List, retry or drop; returns the exit status."""
     at, words = link(app), _WORDS[language]
     if options.retry:
-        for dead in _chosen(at, options.retry, lambda dead: dead.run is not None):
-            write(words["revived" if revive(at, dead) else "gone"].format(id=plain(dead.id)))
-        return DONE
+        chosen = _chosen(at, options.retry, lambda dead: dead.run is not None)
+        return max([_retry(app, dead, words) for dead in chosen], default=DONE)
     if options.drop:
         for dead in _chosen(at, options.drop, lambda _: True):
             drop(at, dead)
@@ -66,6 +68,22 @@ def run(app: Celery, options: Any, language: Language) -> int:
         write(_line(dead, words, language))
     write(words["advice" if found else "none"])
     return LOOK if found else DONE
+
+
+def _retry(app: Celery, dead: DeadMessage, words: dict[str, str]) -> int:
+    answer = revive(link(app), dead, alone=_must_be_alone(app, dead))
+    said = "gone" if not answer else "revived" if answer == dead.id else "beside"
+    write(words[said].format(id=plain(dead.id), other=plain(answer)))
+    return LOOK if said == "beside" else DONE
+
+
+def _must_be_alone(app: Celery, dead: DeadMessage) -> bool:
+    """Whether its schedule lets no two of its runs be under way at once."""
+    name = dead.run.schedule if dead.run else None
+    try:
+        return name is not None and ScheduleStore(app).get(name).spec.overlap != "allow"
+    except (ScheduleNotFoundError, SpecError):
+        return False
 
 
 def _chosen(at: Link, ids: Sequence[str], is_meant: Callable[[DeadMessage], bool]) -> list[DeadMessage]:

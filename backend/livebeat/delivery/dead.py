@@ -27,6 +27,7 @@ class DeadMessage:
     text: str
     more: str
     attempt: int
+    unique: str
 
     @classmethod
     def of(cls, run_id: str, stored: str) -> "DeadMessage":
@@ -44,10 +45,11 @@ class DeadMessage:
                 text=str(said.get("text") or ""),
                 more=str(said.get("more") or ""),
                 attempt=int(said.get("attempt", 0)),
+                unique=str(said.get("unique") or ""),
             )
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             nothing: dict[Language, str] = {"en": stored[:200], "ko": stored[:200]}
-            return cls(run_id, stored, "message", clock.from_epoch(0), nothing, "", "", "", 0)
+            return cls(run_id, stored, "message", clock.from_epoch(0), nothing, "", "", "", 0, "")
 
     @property
     def run(self) -> Run | None:
@@ -80,8 +82,9 @@ def find(link: Link, run_id: str) -> DeadMessage:
     return DeadMessage.of(run_id, stored)
 
 
-def revive(link: Link, dead: DeadMessage) -> bool:
-    """Queue a run again, under its id; returns False where somebody else was first.
+def revive(link: Link, dead: DeadMessage, *, alone: bool = False) -> str:
+    """Queue a run again, under its id; returns that, '' where somebody else was first, or the id of the run that it would run
+    beside: one under way with the same unique key or, if it is to be `alone`, another of its schedule. It then stays here.
 
     Raises:
         LivebeatError: it is a message that can't be used, now as before.
@@ -97,9 +100,10 @@ def revive(link: Link, dead: DeadMessage) -> bool:
     now = clock.to_epoch(link.now())
     pushed = [dead.queue, copied(dead.text, now), copied_more(dead.more, now)]
     told = encode(run.facts(attempt=dead.attempt, queue=dead.queue))
-    places = [keys.dead_messages, keys.run(run.run), keys.ledger, keys.events, keys.running]
+    places = [keys.dead_messages, keys.run(run.run), keys.ledger, keys.events, keys.running, keys.unique]
     arguments = [run.run, dead.stored, FIRST_CHECK, told, HARD_CAP, link.broker_db, *pushed, run.schedule or ""]
-    return bool(link.script("revive", places, [*arguments, dead.attempt]))
+    is_alone = "1" if alone and run.schedule else ""
+    return str(link.script("revive", places, [*arguments, dead.attempt, dead.unique, is_alone, keys.run("")]))
 
 
 def drop(link: Link, dead: DeadMessage) -> None:

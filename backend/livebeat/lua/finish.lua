@@ -20,7 +20,7 @@ if kind == 'run.lost' then
   local queue, text, more = unpack(redis.call('HMGET', KEYS[1], 'queue', 'text', 'more'))
   redis.call('HSET', KEYS[6], run, cjson.encode({
     kind = 'run', at = tonumber(redis.call('TIME')[1]), reason = cjson.decode(ARGV[6]).error, queue = queue, text = text, more = more or nil,
-    attempt = tonumber(entry[2] or 0)
+    attempt = tonumber(entry[2] or 0), unique = entry[7] or nil
   }))
 end
 if entry[6] then
