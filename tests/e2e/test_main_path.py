@@ -140,4 +140,4 @@ def test_check_schedules_says_so(copy: Copy, steady: str) -> None:
     shown = copy.script("check_schedules.sh", "--json")
     assert shown.returncode == 0, shown.stderr
     names = {each["name"] for each in json.loads(shown.stdout)["schedules"]}
-    assert {"주간업데이트", "스냅샷정리", steady} <= names
+    assert {"주간업데이트", "주간브리핑", "스냅샷정리", steady} <= names

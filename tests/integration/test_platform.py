@@ -44,6 +44,7 @@ def test_the_shipped_file_is_sound() -> None:
     specs = parse(path.read_text(encoding="utf-8"), path)
     assert {name: str(spec.recurrence) for name, spec in specs.items()} == {
         "주간업데이트": "<crontab: 0 6 * * 1 (m/h/dM/MY/d)>",
+        "주간브리핑": "<crontab: 0 9 * * 1 (m/h/dM/MY/d)>",
         "스냅샷정리": "<crontab: 0 6 1 1,4,7,10 * (m/h/dM/MY/d)>",
     }
     assert {spec.task for spec in specs.values()} <= set(schedulable_tasks())
@@ -90,7 +91,7 @@ def test_the_report_in_both_languages_and_for_programs(capsys: pytest.CaptureFix
     _, text = report(capsys, "--json")
     data = json.loads(text)
     assert data["schedules"][0]["name"] == "주간 업데이트"
-    assert data["differences"] == {"주간업데이트": "pending", "스냅샷정리": "pending"}
+    assert data["differences"] == {"주간업데이트": "pending", "주간브리핑": "pending", "스냅샷정리": "pending"}
 
 
 def test_the_report_while_redis_is_away(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
