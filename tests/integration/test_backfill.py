@@ -270,7 +270,12 @@ def test_what_can_not_be_sent_cancels_it_and_stops_no_other(app: Celery, client:
     client.hset("livebeat:backfills", bad, json.dumps(record))
     client.hset("livebeat:backfills", "nonsense", "{")
     work_until(app, good, 2)
-    assert Backfills(app).get(bad).state == "cancelled"
+
+    def ended() -> bool:
+        work(app)
+        return Backfills(app).get(bad).state == "cancelled"
+
+    wait_until(ended, 20, "the end of the bad one", every=0.01)
     assert "TypeError" in Backfills(app).get(bad).why["en"]
     assert {one.id for one in Backfills(app).list()} == {good, bad}
 
