@@ -2,11 +2,18 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import redis
+from celery.worker import state
 
 from livebeat import Interval, ScheduleSpec, ScheduleStore, clock, run_state, send
+from livebeat.connection import link
+from livebeat.delivery.ledger import Ledger
+from livebeat.delivery.shutdown import end_when_idle
+from livebeat.wellformed import RUN_HEADER
 from support.engine import celery_process, connect, make_app
 from support.runs import ended
 from support.waiting import wait_until
@@ -56,3 +63,24 @@ def test_nothing_is_lost_and_nothing_waits(
         executions = 2 if pool == "prefork" else 1
         wait_until(lambda: started(tmp_path, "start").count(long) == executions, 20, "the task that was interrupted")
     assert [started(tmp_path, "done").count(run) for run in short] == [1] * JOBS
+
+
+@pytest.mark.parametrize(("given_back", "least"), [(True, 0.0), (False, SOFT / 2)])
+def test_a_task_that_gave_its_run_back_is_not_waited_for(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch, given_back: bool, least: float
+) -> None:
+    app = make_app(redis_url)
+    app.conf.worker_soft_shutdown_timeout = SOFT
+    run_id = send("sample.note", app=app).run_id
+    entry, ledger = run_state(app, run_id), Ledger(link(app))
+    assert entry is not None
+    ledger.claim(entry.run, "a", "w")
+    if given_back:
+        assert ledger.release(entry.run, "a", 1, after=60)
+    request = SimpleNamespace(id=run_id, request_dict={RUN_HEADER: run_id})
+    monkeypatch.setattr(state, "active_requests", [request])
+    worker: Any = SimpleNamespace(app=app, pool=None, wait_for_soft_shutdown=None)
+    end_when_idle(link(app), worker)
+    since = clock.monotonic()
+    worker.wait_for_soft_shutdown()
+    assert least <= clock.monotonic() - since < (SOFT / 2 if given_back else SOFT)

@@ -63,8 +63,11 @@ def _run_id(request: Any) -> str | None:
 
 
 def _unfinished(link: Link, requests: list[Any]) -> bool:
-    """Whether any of them still has a ledger entry; yes while Redis doesn't answer."""
+    """Whether any of them is still to be ended or given back; yes while Redis doesn't answer."""
+    pipeline = link.client.pipeline(transaction=False)
+    for request in requests:
+        pipeline.hget(link.keys.run(request.id), "state")
     try:
-        return bool(link.client.exists(*(link.keys.run(request.id) for request in requests)))
+        return any(state not in {None, "retrying"} for state in pipeline.execute())
     except redis.RedisError:
         return True
