@@ -14,6 +14,7 @@ from chaos.players import Player
 from chaos.poison import throw
 from chaos.proxy import Blackhole, Delay, HalfOpen, LoseReplies, Mode, Pass, Proxy, Reset, Throttle
 from chaos.stage import END_SECONDS, Stage
+from livebeat import clock
 
 #: The commands whose replies a client may lose; '' = any.
 _LIVES_BY = {"beat": ("", "EVALSHA"), "worker": ("", "EVALSHA", "BRPOP", "MULTI"), "client": ("EVALSHA",)}
@@ -25,7 +26,7 @@ _SETTLED = 4.0
 
 
 class NotNowError(Exception):
-    """It can't be done to this victim at this moment."""
+    """It can't be done to this victim, or undone, at this moment."""
 
 
 @dataclass(frozen=True, order=True)
@@ -120,8 +121,17 @@ def _tell_to_end(stage: Stage, act: Act) -> frozenset[int]:
 
 
 def _replace(stage: Stage, act: Act) -> None:
-    player = stage.players[act.victim]
-    if player.await_end(END_SECONDS) is None:
+    _start_again(stage.players[act.victim])
+
+
+def _start_again(player: Player) -> None:
+    """A new process in the place of one that was told to end; meanwhile the others' faults begin and end."""
+    if player.told_at is None:
+        return
+    if player.is_alive():
+        if clock.monotonic() < player.told_at + END_SECONDS:
+            raise NotNowError
+        player.kill()
         raise AssertionError(f"{player.name} did not end within {END_SECONDS:g} s of SIGTERM")
     player.start()
 
@@ -132,9 +142,9 @@ def _tell_all_to_end(stage: Stage, _act: Act) -> frozenset[int]:
     return frozenset()
 
 
-def _replace_all(stage: Stage, act: Act) -> None:
+def _replace_all(stage: Stage, _act: Act) -> None:
     for player in (*stage.named("beat"), *stage.named("worker")):
-        _replace(stage, Act(act.at, act.kind, player.name, 0, 0, 0, 0))
+        _start_again(player)
 
 
 def _crash(stage: Stage, _act: Act) -> frozenset[int]:

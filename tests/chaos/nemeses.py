@@ -22,6 +22,8 @@ from livebeat import clock
 AIM = (0.0, 20.0)
 #: Seconds between two lines of progress.
 PROGRESS = 10.0
+#: Until it is tried again to undo what could not be undone.
+_AGAIN = 0.2
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,15 @@ class Hand:
                     continue
                 at, act, heals = heapq.heappop(agenda)
                 if heals:
-                    self.heal(act)
+                    if not self.heal(act):
+                        heapq.heappush(agenda, (now + _AGAIN, act, True))
                 elif (begun := self.hurt(act)) and act.seconds:
                     heapq.heappush(agenda, (at + act.seconds, begun, True))
         except KeyboardInterrupt:
             self.say("interrupted: healing, and then the report")
         for begun, _ in list(self._hurt.values()):
-            self.heal(begun)
+            while not self.heal(begun):
+                self._pause.wait(_AGAIN)
 
     def hurt(self, act: Act) -> Act | None:
         """Do it now; returns the act with its real victim, or None where that one is hurt already."""
@@ -148,14 +152,18 @@ class Hand:
         by = [FAULTS[self._hurt[name][0].kind] for name in FAULTS[kind].hits(self.stage, victim) if name in self._hurt]
         return not by or (FAULTS[kind].deadly and not any(each.deadly for each in by))
 
-    def heal(self, act: Act) -> None:
-        """Undo it, where that was not done yet."""
+    def heal(self, act: Act) -> bool:
+        """Undo it, where that was not done yet. False where it can't be undone just now."""
         names = [name for name, (hurting, _) in self._hurt.items() if hurting is act]
         if names:
-            FAULTS[act.kind].heal(self.stage, act)
+            try:
+                FAULTS[act.kind].heal(self.stage, act)
+            except NotNowError:
+                return False
             self.faults.append(replace(self._hurt[names[0]][1], ended_at=_now_ms()))
         for name in names:
             del self._hurt[name]
+        return True
 
 
 def _now_ms() -> float:

@@ -57,6 +57,8 @@ class Player:
     log: Path
     proxy: Proxy | None = None
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+    #: Since when it has been told to end (monotonic), until it is started anew.
+    told_at: float | None = None
     _started_at: float = 0.0
 
     @property
@@ -67,7 +69,7 @@ class Player:
     def start(self) -> None:
         """A new process under this name."""
         with self.log.open("ab") as log:
-            self._started_at = clock.monotonic()
+            self._started_at, self.told_at = clock.monotonic(), None
             self.process = spawn(self.argv, output=log, stop_signal=signal.SIGKILL, cwd=self.folder, env=self.env)
 
     def age(self) -> float:
@@ -92,6 +94,7 @@ class Player:
     def tell_to_end(self) -> None:
         """SIGTERM to the process alone, as a service manager does."""
         if self.process is not None:
+            self.told_at = clock.monotonic()
             self.process.send_signal(signal.SIGTERM)
 
     def await_end(self, seconds: float) -> float | None:

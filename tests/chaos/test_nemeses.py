@@ -1,13 +1,18 @@
-"""The plan of faults: the seed alone decides, and it is hard enough."""
+"""The plan of faults: the seed alone decides, and it is hard enough. And the hand that carries it out."""
 
+import os
+import threading
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chaos.drama import Drama
 from chaos.dramas import ALONE, MIX, NIGHT
-from chaos.faults import FAULTS
-from chaos.nemeses import plan
+from chaos.faults import FAULTS, Act
+from chaos.nemeses import Hand, plan
+from chaos.players import Player
 
 
 def test_the_same_seed_gives_the_same_plan_and_another_another() -> None:
@@ -42,3 +47,41 @@ def test_a_night_has_three_hundred_kills() -> None:
     for seed in range(20):
         acts = plan(seed, NIGHT.seconds, NIGHT.nemeses)
         assert sum(act.kind.startswith("kill") for act in acts) >= 300
+
+
+class Processes:
+    """A stage of two processes: one takes a second to end, the other none."""
+
+    def __init__(self, folder: Path) -> None:
+        scripts = {"slow-0": "trap 'sleep 1; exit' TERM; while :; do sleep 0.05; done", "other-0": "exec sleep 60"}
+        self.players = {
+            name: Player(name, ["sh", "-c", script], {"PATH": os.defpath}, folder, folder / "log")
+            for name, script in scripts.items()
+        }
+        for player in self.players.values():
+            player.start()
+
+    def named(self, role: str) -> list[Player]:
+        return [player for name, player in self.players.items() if name.startswith(role)]
+
+    def leader(self) -> None:
+        return None
+
+    def fallen(self) -> list[str]:
+        return [name for name, player in self.players.items() if not player.is_alive()]
+
+
+def test_who_ends_slowly_keeps_nobody_else_from_being_healed(tmp_path: Path) -> None:
+    stage: Any = Processes(tmp_path)
+    slow, other = stage.players["slow-0"], stage.players["other-0"]
+    try:
+        threading.Event().wait(0.2)  # until the shell has its trap
+        first, hand = slow.pid, Hand(stage)
+        hand.run([Act(0.0, "end", "slow-0", 0.1, 0, 0, 0), Act(0.2, "stop", "other-0", 0.2, 0, 0, 0)], 1)
+        assert [fault.kind for fault in hand.faults] == ["stop", "end"]
+        assert slow.pid != first
+        assert slow.is_alive()
+        assert hand.fell == []
+    finally:
+        slow.kill()
+        other.kill()
