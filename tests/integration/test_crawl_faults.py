@@ -9,7 +9,6 @@ import pytest
 from app.clients.http import Patience
 from app.core.errors import (
     AccessRefusedError,
-    CrawlStoppedError,
     PlatformError,
     RateLimitedError,
     ShapeChangedError,
@@ -18,6 +17,7 @@ from app.core.errors import (
 )
 from app.core.settings import Settings
 from app.domains.realestate import crawls, services
+from app.domains.realestate.errors import CrawlStoppedError
 from app.domains.realestate.models import Article, ArticleChange, ArticleSnapshot, Complex, CrawlJob, OddAnswer
 from livebeat import clock
 from simulators import naver_land, world

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.core.errors import AccessRefusedError, CrawlStoppedError
+from app.core.errors import AccessRefusedError
 from app.domains.realestate import crawls, odd_answers, queries, services
+from app.domains.realestate.errors import CrawlStoppedError
 from app.domains.realestate.models import ArticleSnapshot, Complex, CrawlJob, OddAnswer
 
 pytestmark = pytest.mark.django_db

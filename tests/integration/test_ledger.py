@@ -13,6 +13,7 @@ from livebeat.connection import link
 from livebeat.delivery.ledger import Ledger, Run
 from livebeat.delivery.relay import Relay
 from support.engine import checked_relay, connect, make_app
+from support.runs import data_of
 
 
 @pytest.fixture
@@ -36,6 +37,11 @@ def accepted(app: Celery, **options: Any) -> Run:
 
 def types(client: "redis.Redis") -> list[str]:
     return [values["type"] for _, values in client.xrange("livebeat:events")]
+
+
+def losses(client: "redis.Redis", run: Run) -> list[int]:
+    """What each start says of the executions that were lost before it."""
+    return [data["losses"] for data in data_of(client, "run.started", run.run)]
 
 
 def test_a_run_from_accept_to_finish_leaves_nothing(app: Celery, ledger: Ledger, client: "redis.Redis") -> None:
@@ -104,6 +110,7 @@ def test_a_lost_lease_is_fenced(app: Celery, ledger: Ledger, client: "redis.Redi
     assert not ledger.release(run, "first", 1, after=0)
     assert ledger.finish(run, "second", 2, "run.succeeded")
     assert types(client).count("run.succeeded") == 1
+    assert losses(client, run) == [0, 1]
 
 
 def test_a_released_run_waits_and_is_pushed_by_the_relay(app: Celery, ledger: Ledger, client: "redis.Redis") -> None:
@@ -120,6 +127,7 @@ def test_a_released_run_waits_and_is_pushed_by_the_relay(app: Celery, ledger: Le
     (message,) = client.lrange("celery", 0, -1)
     assert json.loads(message)["headers"]["id"] == run.run
     assert ledger.claim(run, "o2", "w") == ("claimed", 2)
+    assert losses(client, run) == [0, 0]  # it was given back, not lost
 
 
 def test_the_relay_leaves_a_run_alone_that_was_claimed_under_its_eyes(
@@ -169,6 +177,7 @@ def test_attempts_are_bounded_and_the_reason_is_told(app: Celery, ledger: Ledger
     ]
     assert len(lost) == 1
     assert "vanished in attempt 3" in lost[0]["error"]
+    assert losses(client, run) == [0, 1, 2]
     assert send("sample.echo", app=app, unique="u").accepted
 
 

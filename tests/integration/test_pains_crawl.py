@@ -12,9 +12,10 @@ import pytest
 
 from app.clients.http import Patience
 from app.core.celery_app import celery_app
-from app.core.errors import CrawlUnderWayError, ShapeChangedError
+from app.core.errors import ShapeChangedError
 from app.core.settings import Settings
 from app.domains.realestate import services
+from app.domains.realestate.errors import CrawlUnderWayError
 from app.domains.realestate.models import Article, ArticleChange, ArticleSnapshot, Complex, CrawlJob
 from app.history.services import record_events
 from app.tasks.scheduler import crawl_all_complexes, crawl_complex_async

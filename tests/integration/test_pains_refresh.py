@@ -87,8 +87,8 @@ def test_30_what_failed_is_not_told_as_a_success(
 def test_31_who_waits_for_another_try_holds_nobody_up(
     client: "redis.Redis", velog: Simulator, environment: dict[str, str]
 ) -> None:
-    """One child, and the first request of all is refused."""
-    velog.fault("rate_limit", "currentUser")
+    """One child, and the first attempt of all fails."""
+    velog.fault("status_500", "currentUser", times=Patience().attempts)
     with working(environment):
         first = send_refresh(add(SEOYEON)).run_id
         wait_until(lambda: data_of(client, "run.retrying", first), 60, "the first attempt's end")

@@ -9,10 +9,11 @@ import redis
 from pydantic import SecretStr, ValidationError
 
 from app.clients.http import Patience
-from app.core.errors import BriefingUndeliveredError, NotConfiguredError
+from app.core.errors import NotConfiguredError
 from app.core.redaction import Redactor
 from app.core.settings import Settings
 from app.domains.realestate import briefing
+from app.domains.realestate.errors import BriefingUndeliveredError
 from app.domains.realestate.models import ArticleChange, ChangeDelivery
 from livebeat import clock
 from support.serving import Simulator
@@ -105,6 +106,17 @@ def test_a_short_wait_that_the_webhook_asks_for_is_waited_out(
     send(told, channels=["slack"])
     refused, taken = webhooks.requests("slack")
     assert taken["at"] - refused["at"] >= 0.4
+
+
+def test_a_webhook_that_asks_to_slow_down_and_names_no_time_is_left_alone(
+    told: Settings, webhooks: Simulator, changed: Changed
+) -> None:
+    changed()
+    webhooks.fault("rate_limit", "slack")
+    for _ in range(2):
+        with pytest.raises(BriefingUndeliveredError, match="slow down"):
+            send(told, channels=["slack"])
+    assert len(webhooks.requests("slack")) == 1
 
 
 def test_a_channel_that_another_briefing_writes_to_is_left_to_it(

@@ -1,6 +1,7 @@
 """The real-estate site's client over real HTTP: what it reads, and what each way of failing is called."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,16 @@ def test_every_failure_has_its_name(
     assert step in str(caught.value)
     land.faults()
     assert ask(client, step) is not None  # a second run heals
+
+
+def test_a_refusal_that_names_no_time_gives_the_site_a_rest_from_every_client(
+    platform: Settings, impatient: Patience, land: Simulator
+) -> None:
+    land.fault("rate_limit")
+    for rest in (replace(impatient, rest=60), impatient):
+        with NaverLandClient(settings=platform, patience=rest) as client, pytest.raises(RateLimitedError):
+            client.overview(NUMBER)
+    assert len(land.requests()) == 1
 
 
 def test_complexes_are_begun_one_after_another_by_whoever_does_it(platform: Settings, impatient: Patience) -> None:

@@ -169,6 +169,17 @@ def test_once_the_ministry_says_so_nobody_asks_again_today(imported: Import, min
     assert len(ministry.requests()) == 1
 
 
+@pytest.mark.parametrize("retry_after", [None, 60])
+def test_a_ministry_that_asks_to_slow_down_is_left_alone(
+    imported: Import, ministry: Simulator, retry_after: float | None
+) -> None:
+    ministry.fault("rate_limit", retry_after=retry_after)
+    for _ in range(2):
+        with pytest.raises(RateLimitedError):
+            imported()
+    assert len(ministry.requests()) == 1
+
+
 @pytest.mark.parametrize("spelling", [str, lambda key: quote(key, safe="")])
 def test_either_spelling_of_the_key_is_taken(
     ministry: Simulator, keyed: Settings, spelling: Callable[[str], str]

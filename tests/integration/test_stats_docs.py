@@ -36,8 +36,7 @@ def test_its_table_has_every_code() -> None:
     for kind in kinds:
         kinds += kind.__subclasses__()
     ends = {kind.code for kind in kinds if kind.__module__ in ("app.core.errors", errors.__name__)}
-    others = {"error", "upstream_failed", errors.NoSuchGroupError.code}
-    others |= {"token_expired", "access_refused", "crawl_stopped", "crawl_under_way", "briefing_undelivered"}
+    others = {"error", "upstream_failed", errors.NoSuchGroupError.code, "token_expired", "access_refused"}
     assert told == ends - others
 
 
@@ -49,6 +48,7 @@ def test_its_figures_are_the_programs() -> None:
         f"written {statistics.CHUNK} at a time",
         f"({stats.SOFT_LIMIT_SECONDS} s)",
         f"of up to {patience.hold:g} seconds is waited out",
+        f"all of them rest for {patience.rest:g} seconds",
         f"`VELOG_RETENTION_MONTHS` ({Settings().velog_retention_months})",
         f"{retention.BATCH:,} rows",
         "at most three times, 2, 4 and 8 seconds later",

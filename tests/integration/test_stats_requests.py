@@ -93,6 +93,26 @@ def test_any_order_and_any_batches_give_the_same_rows(user: int) -> None:
         assert rows() == expected, seed
 
 
+def test_attempts_that_were_lost_and_begun_again_are_counted_in_any_order(user: int) -> None:
+    run = new_id()
+    events = told(run, user, "queued", "started", "requeued", "started", "requeued", "started", "succeeded")
+    for lost, each in enumerate(event for event in events if event.type == "run.started"):
+        each.data["losses"] = lost
+    for seed in range(8):
+        for each in random.Random(seed).sample(events[1:], 6):
+            record([events[0], each])
+        assert (row(run).retry_count, row(run).reclaimed_count, row(run).status) == (2, 2, "SUCCESS")
+        Run.objects.all().delete()
+        StatsRefreshRequest.objects.all().delete()
+
+
+@pytest.mark.parametrize(("said", "counted"), [(10**9, 32767), ("2", 0), (True, 0), (-1, 0), (None, 0), ([1], 0)])
+def test_a_count_that_is_none_is_not_believed(user: int, said: object, counted: int) -> None:
+    run = new_id()
+    record(told(run, user, "queued", "started", losses=said))
+    assert row(run).reclaimed_count == counted
+
+
 def test_at_most_one_of_a_user_is_shown_as_under_way(user: int) -> None:
     first, second = new_id(), new_id()
     record(told(first, user, "queued", "started", ago=100))
@@ -139,13 +159,15 @@ def test_what_came_over_the_bridge_has_a_row_as_well(user: int) -> None:
     assert (Run.objects.get(pk=run).kind, row(run).status) == ("bridge", "SUCCESS")
 
 
-def test_a_row_that_the_old_back_office_made_goes_on(user: int) -> None:
+@pytest.mark.parametrize(("lost", "counted"), [(0, 2), (1, 2), (3, 3)])
+def test_a_row_that_the_old_back_office_made_goes_on(user: int, lost: int, counted: int) -> None:
     run = new_id()
     asker = make_user()
     StatsRefreshRequest.objects.create(request_id=run, user_id=user, requested_by_id=asker, reclaimed_count=2)
+    record(told(run, user, "queued", "started", losses=lost))
     record(told(run, user, "queued", "started", "succeeded"))
     found = row(run)
-    assert (found.status, found.requested_by_id, found.reclaimed_count) == ("SUCCESS", asker, 2)
+    assert (found.status, found.requested_by_id, found.reclaimed_count) == ("SUCCESS", asker, counted)
 
 
 def test_a_row_that_the_old_consumer_left_behind_is_closed_by_the_next_request(user: int) -> None:

@@ -10,10 +10,14 @@ import pytest
 import redis
 
 from app.core.celery_app import celery_app
-from app.domains.velog.models import PostDailyStatistics, User
+from app.domains.velog.models import PostDailyStatistics, StatsRefreshRequest, User
 from app.domains.velog.requests import TASK, send_refresh
+from app.history.services import record_events
+from app.recorder.requests import record_requests_of
 from app.tasks.stats import COLLECTION_PRIORITY
 from livebeat import children, clock, send
+from livebeat.connection import link
+from livebeat.events import EventReader
 from simulators import world
 from support.engine import connect
 from support.refreshing import add, consumer_environment, posts_of, told, working
@@ -117,6 +121,13 @@ def test_after_a_kill_9_another_worker_goes_on_where_the_first_one_was(
             assert ended(client, run, 60) == "run.succeeded"
     assert len(velog.requests("getStats")) - asked == total - 40
     assert PostDailyStatistics.objects.filter(run_id=run).count() == total
+    events = EventReader(client, link(celery_app).keys, "recorder", "test")
+    events.register()
+    told_of = events.read()
+    record_events(told_of)
+    record_requests_of(told_of)
+    row = StatsRefreshRequest.objects.get(request_id=run)
+    assert (row.status, row.retry_count, row.reclaimed_count) == ("SUCCESS", 1, 1)
 
 
 def test_at_its_time_limit_it_stops_at_once_and_goes_on_in_its_next_attempt(

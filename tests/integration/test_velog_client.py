@@ -1,6 +1,7 @@
 """The velog client over real HTTP: what it reads, and what each way of failing is called."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -137,6 +138,23 @@ def test_a_long_retry_after_stops_every_client(
     assert held.value.retry_after is not None
     assert 30 < held.value.retry_after <= 40
     assert len(velog.requests()) == 1
+
+
+def test_a_refusal_that_names_no_time_gives_velog_a_rest_from_every_client(
+    platform: Settings, impatient: Patience, velog: Simulator
+) -> None:
+    velog.fault("rate_limit", "getStats")
+    resting = replace(impatient, rest=0.4)
+    with (
+        VelogClient(tokens_of(), settings=platform, patience=resting) as client,
+        pytest.raises(RateLimitedError) as caught,
+    ):
+        ask(client, "getStats")
+    assert caught.value.retry_after is None
+    with VelogClient(tokens_of(MINJI), settings=platform, patience=impatient) as other:
+        other.current_user()
+    refused, following = velog.requests()
+    assert following["at"] - refused["at"] >= 0.39
 
 
 def test_nobody_is_none(platform: Settings, impatient: Patience, velog: Simulator) -> None:

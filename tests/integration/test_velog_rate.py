@@ -59,6 +59,19 @@ def test_a_hold_is_shared_and_outlasting_it_is_refused(redis_url: str) -> None:
     assert caught.value.retry_after == pytest.approx(60, abs=1)
 
 
+def test_a_longer_hold_is_not_cut_short(redis_url: str) -> None:
+    rate = SharedRate("velog", per_second=50, redis_url=redis_url)
+    rate.hold(60)
+    rate.hold(5)
+    with pytest.raises(RateLimitedError) as caught:
+        rate.acquire(1.0)
+    assert caught.value.retry_after == pytest.approx(60, abs=1)
+    rate.hold(90)
+    with pytest.raises(RateLimitedError) as caught:
+        rate.acquire(1.0)
+    assert caught.value.retry_after == pytest.approx(90, abs=1)
+
+
 def test_a_server_that_forgot_its_scripts_is_told_again(redis_url: str) -> None:
     rate = SharedRate("velog", per_second=50, redis_url=redis_url)
     rate.acquire(1.0)

@@ -7,9 +7,6 @@ from celery.utils.serialization import get_pickleable_exception
 
 from app.core.errors import (
     AccessRefusedError,
-    BriefingUndeliveredError,
-    CrawlStoppedError,
-    CrawlUnderWayError,
     NotConfiguredError,
     PlatformError,
     RateLimitedError,
@@ -21,6 +18,7 @@ from app.core.errors import (
     UpstreamRejectedError,
     UpstreamUnavailableError,
 )
+from app.domains.realestate.errors import BriefingUndeliveredError, CrawlStoppedError, CrawlUnderWayError
 from app.domains.velog.errors import (
     AllStatisticsFailedError,
     EmptyListError,
@@ -67,5 +65,6 @@ def test_each_code_is_one_kinds() -> None:
     kinds = [PlatformError]
     for kind in kinds:
         kinds += kind.__subclasses__()
-    codes = [kind.code for kind in kinds if kind.__module__ in ("app.core.errors", "app.domains.velog.errors")]
+    homes = ("app.core.errors", "app.domains.realestate.errors", "app.domains.velog.errors")
+    codes = [kind.code for kind in kinds if kind.__module__ in homes]
     assert len(codes) == len(set(codes))

@@ -1,15 +1,24 @@
-"""Calls to an upstream that speaks JSON, with limits on everything and a named error for every failure.
+"""Calls to an upstream, with limits on everything and a named error for every failure.
 
 What came back and what it is called here (errors of `app.core.errors`):
 
-    no answer, cut short, 5xx, not JSON                   UpstreamUnavailableError   tried again, a few times
-    429, 503 with Retry-After, TOO_MANY_REQUESTS          RateLimitedError           waited out if short, else raised
+    no answer, cut short, 5xx                             UpstreamUnavailableError
+    429, 503 with Retry-After                             RateLimitedError           all workers rest
+    more bytes than any honest answer, bad compression    ShapeChangedError
+    anything else                                         a Reply: what it means is the caller's to say
+
+and where JSON is expected:
+
+    not JSON                                              UpstreamUnavailableError   tried again, a few times
+    TOO_MANY_REQUESTS                                     RateLimitedError           waited out if short, else raised
     redirect to /404, a 4xx that isn't JSON               UpstreamRejectedError
-    any other redirect, more bytes than any honest answer ShapeChangedError
+    any other redirect                                    ShapeChangedError
     JSON with a status below 500                          an Answer: what it means is the caller's to say
 
 A client keeps no cookies, follows no redirect, says honestly who it is, and puts no secret into an error, a log line
-or a `repr`: credentials go in by an `httpx2.Auth`, so that not even a traceback's local variables hold them.
+or a `repr`. Addresses may hold secrets as well, so the transport's own exception, which keeps the request, is never the
+cause or the context of one of ours; and credentials in headers go in by an `httpx2.Auth`, so that not even a traceback's
+local variables hold them.
 """
 
 import json
@@ -49,15 +58,27 @@ Model = TypeVar("Model", bound=BaseModel)
 class Patience:
     """How long a call may take, in seconds: to connect, between bytes, for one answer, and in waits when asked to.
 
-    `attempts` counts the first try; between tries it waits `backoff` seconds, doubling, with as much jitter.
+    `attempts` counts the first try; between tries it waits `backoff` seconds, doubling, with as much jitter. `rest` is
+    what everybody gives a service that asks to slow down and doesn't say for how long: long beside the second by which
+    most limits are counted, short beside `hold`, so that nobody else's call fails by it.
     """
 
     connect: float = 5.0
     read: float = 15.0
     total: float = 30.0
     hold: float = 30.0
+    rest: float = 5.0
     attempts: int = 3
     backoff: float = 0.5
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer that doesn't ask to slow down."""
+
+    status: int
+    headers: httpx2.Headers = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -105,15 +126,27 @@ def _tls() -> ssl.SSLContext:
 
 
 class Upstream:
-    """One service over HTTP. Safe to share between threads; made per user or per run, so that nothing leaks across."""
+    """One service over HTTP. Safe to share between threads; made per user or per run, so that nothing leaks across.
 
-    def __init__(self, service: str, *, per_second: float, redis_url: str, patience: Patience | None = None) -> None:
+    `call` does all that a service which speaks JSON needs. For others there is `exchange`, one request, before which the
+    caller takes a turn of `rate`.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        *,
+        per_second: float,
+        redis_url: str,
+        patience: Patience | None = None,
+        accept: str = "application/json",
+    ) -> None:
         self.service = service
         self.patience = patience or Patience()
-        self._rate = SharedRate(service, per_second=per_second, redis_url=redis_url)
+        self.rate = SharedRate(service, per_second=per_second, redis_url=redis_url)
         self._http = httpx2.Client(
             verify=_tls(),
-            headers={"user-agent": USER_AGENT, "accept": "application/json"},
+            headers={"user-agent": USER_AGENT, "accept": accept},
             timeout=httpx2.Timeout(self.patience.read, connect=self.patience.connect),
             follow_redirects=False,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
@@ -148,13 +181,26 @@ class Upstream:
                 return error.retry_after is not None and error.retry_after <= left
             return isinstance(error, UpstreamUnavailableError)
 
-        for attempt in self._attempts(worth_another_try):
+        for attempt in self.attempts(worth_another_try):
             with attempt:
-                left -= self._rate.acquire(max(left, 0.0))
-                return self._once(method, url, step=step, auth=auth, params=params, json=body)
+                left -= self.rate.acquire(max(left, 0.0))
+                reply = self._send(method, url, step, MAX_BODY_BYTES, auth=auth, params=params, json=body)
+                return self._answer(reply, step)
         raise AssertionError("unreachable: the last attempt raises")
 
-    def _attempts(self, on: Callable[[Exception], bool]) -> Iterator[stamina.Attempt]:
+    def exchange(self, method: str, url: str, *, step: str, most: int, **request: Any) -> Reply:
+        """Send one request once. `most`: how many bytes an answer may have.
+
+        Raises:
+            UpstreamUnavailableError, RateLimitedError, ShapeChangedError: see the module.
+            ServerUnavailableError: Redis, which holds the shared limit, does not answer.
+        """
+        reply = self._send(method, url, step, most, **request)
+        self._refuse_breakdown(reply, step)
+        return reply
+
+    def attempts(self, on: Callable[[Exception], bool]) -> Iterator[stamina.Attempt]:
+        """As many tries as `patience` allows, after errors that are worth another one."""
         backoff = self.patience.backoff
         attempts = self.patience.attempts
         context = stamina.retry_context(
@@ -162,11 +208,12 @@ class Upstream:
         )
         return iter(context)
 
-    def _once(self, method: str, url: str, *, step: str, **request: Any) -> Answer:
+    def _send(self, method: str, url: str, step: str, most: int, **request: Any) -> Reply:
         failure: UpstreamError
         try:
             with self._http.stream(method, url, **request) as response:
-                return self._read(response, step)
+                self._refuse_pressure(response, step)
+                return Reply(response.status_code, response.headers, self._body(response, step, most))
         except httpx2.TransportError as error:
             kind = type(error).__name__
             failure = UpstreamUnavailableError(
@@ -179,35 +226,14 @@ class Upstream:
         # Raised out here: the transport's exception holds the request, and the request holds the credentials.
         raise failure
 
-    def _read(self, response: httpx2.Response, step: str) -> Answer:
-        body = self._body(response, step)
-        try:
-            data = json.loads(body, parse_constant=_refuse_constant)
-            is_json = True
-        except (ValueError, RecursionError):
-            data, is_json = None, False
-        self._refuse_pressure(response, data, step)
-        if response.status_code >= 500:
-            raise UpstreamUnavailableError(
-                self.service,
-                f"{step} was answered with status {response.status_code}",
-                reason_ko=f"{step} 요청의 응답 상태가 {response.status_code}입니다",
-                status=response.status_code,
-            )
-        if 300 <= response.status_code < 400:
-            self._refuse_redirect(response, step)
-        if not is_json:
-            self._refuse_text(response, step)
-        return Answer(response.status_code, data, response.headers)
-
-    def _body(self, response: httpx2.Response, step: str) -> bytes:
+    def _body(self, response: httpx2.Response, step: str, most: int) -> bytes:
         """The whole body, unless it is too large or drips in for too long."""
         deadline = clock.monotonic() + self.patience.total
         body = bytearray()
         for piece in response.iter_bytes():
             body += piece
-            if len(body) > MAX_BODY_BYTES:
-                raise ShapeChangedError(self.service, f"{step} was answered with more than {MAX_BODY_BYTES} bytes")
+            if len(body) > most:
+                raise ShapeChangedError(self.service, f"{step} was answered with more than {most} bytes")
             if clock.monotonic() > deadline:
                 raise UpstreamUnavailableError(
                     self.service,
@@ -216,36 +242,60 @@ class Upstream:
                 )
         return bytes(body)
 
-    def _refuse_pressure(self, response: httpx2.Response, data: Any, step: str) -> None:
+    def _refuse_pressure(self, response: httpx2.Response, step: str) -> None:
         asked = retry_after_seconds(response.headers.get("retry-after"), clock.now())
-        named = isinstance(data, dict) and data.get("code") == "TOO_MANY_REQUESTS"
-        if response.status_code == 429 or named or (response.status_code == 503 and asked is not None):
-            if asked is not None:
-                self._rate.hold(asked)
-            wait = "" if asked is None else f", and asked for {asked:g} s"
-            wait_ko = "" if asked is None else f" ({asked:g}초 뒤 재시도 요청)"
-            raise rate_limited(
-                self.service, f"it refused {step}{wait}", f"{step} 요청이 거절되었습니다{wait_ko}", asked
+        if response.status_code == 429 or (response.status_code == 503 and asked is not None):
+            raise self._slowed(asked, step)
+
+    def _slowed(self, asked: float | None, step: str) -> RateLimitedError:
+        """The service asks to slow down, for so many seconds if it says so: nobody sends meanwhile."""
+        self.rate.hold(self.patience.rest if asked is None else asked)
+        wait = "" if asked is None else f", and asked for {asked:g} s"
+        wait_ko = "" if asked is None else f" ({asked:g}초 뒤 재시도 요청)"
+        return rate_limited(self.service, f"it refused {step}{wait}", f"{step} 요청이 거절되었습니다{wait_ko}", asked)
+
+    def _refuse_breakdown(self, reply: Reply, step: str) -> None:
+        if reply.status >= 500:
+            raise UpstreamUnavailableError(
+                self.service,
+                f"{step} was answered with status {reply.status}",
+                reason_ko=f"{step} 요청의 응답 상태가 {reply.status}입니다",
+                status=reply.status,
             )
 
-    def _refuse_redirect(self, response: httpx2.Response, step: str) -> None:
-        target = urlsplit(response.headers.get("location", "")).path
+    def _answer(self, reply: Reply, step: str) -> Answer:
+        try:
+            data = json.loads(reply.body, parse_constant=_refuse_constant)
+            is_json = True
+        except (ValueError, RecursionError):
+            data, is_json = None, False
+        if isinstance(data, dict) and data.get("code") == "TOO_MANY_REQUESTS":
+            raise self._slowed(retry_after_seconds(reply.headers.get("retry-after"), clock.now()), step)
+        self._refuse_breakdown(reply, step)
+        if 300 <= reply.status < 400:
+            self._refuse_redirect(reply, step)
+        if not is_json:
+            self._refuse_text(reply, step)
+        return Answer(reply.status, data, reply.headers)
+
+    def _refuse_redirect(self, reply: Reply, step: str) -> None:
+        target = urlsplit(reply.headers.get("location", "")).path
         if target.rstrip("/").endswith("/404"):
             raise UpstreamRejectedError(
                 self.service,
                 f"{step} was redirected to its page 404; it doesn't serve this client",
                 reason_ko=f"{step} 요청이 404 페이지로 이동되었습니다. 이 클라이언트를 허용하지 않습니다",
-                status=response.status_code,
+                status=reply.status,
             )
         raise ShapeChangedError(
             self.service,
-            f"{step} was redirected to another place (status {response.status_code})",
-            reason_ko=f"{step} 요청이 다른 주소로 이동되었습니다 (상태 {response.status_code})",
+            f"{step} was redirected to another place (status {reply.status})",
+            reason_ko=f"{step} 요청이 다른 주소로 이동되었습니다 (상태 {reply.status})",
         )
 
-    def _refuse_text(self, response: httpx2.Response, step: str) -> None:
-        kind = response.headers.get("content-type", "no content type").partition(";")[0][:60]
-        reason = f"{step} was answered with status {response.status_code} and {kind}, not JSON"
-        reason_ko = f"{step} 응답이 JSON이 아닙니다 (상태 {response.status_code}, {kind})"
-        refused = UpstreamRejectedError if response.status_code >= 400 else UpstreamUnavailableError
-        raise refused(self.service, reason, reason_ko=reason_ko, status=response.status_code)
+    def _refuse_text(self, reply: Reply, step: str) -> None:
+        kind = reply.headers.get("content-type", "no content type").partition(";")[0][:60]
+        reason = f"{step} was answered with status {reply.status} and {kind}, not JSON"
+        reason_ko = f"{step} 응답이 JSON이 아닙니다 (상태 {reply.status}, {kind})"
+        refused = UpstreamRejectedError if reply.status >= 400 else UpstreamUnavailableError
+        raise refused(self.service, reason, reason_ko=reason_ko, status=reply.status)

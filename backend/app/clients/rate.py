@@ -3,7 +3,7 @@
 Redis keys, both of which expire by themselves:
 
     app:rate:<service>         string, when the next request may go out (Redis' microseconds)
-    app:rate:<service>:hold    string, there as long as the service asked everybody to wait (its Retry-After)
+    app:rate:<service>:hold    string, there as long as everybody waits, since the service asked to slow down
 
 Guarantees: requests are given out one by one in the order in which they were asked for, evenly spaced, never faster than
 the setting, by Redis' own clock; after a Retry-After no process asks again before its end. A turn that is not used, since
@@ -37,6 +37,10 @@ if wait <= tonumber(ARGV[2]) then
   redis.call('SET', KEYS[1], string.format('%.0f', turn + ARGV[1]), 'PX', math.ceil((wait + ARGV[1]) / 1000))
 end
 return {0, wait}
+"""
+_HOLD = """
+-- Let nobody send for a while; a hold that lasts longer stays. KEYS: 1 hold. ARGV: 1 milliseconds.
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], '1', 'PX', ARGV[1]) end
 """
 
 
@@ -73,7 +77,7 @@ class SharedRate:
         self._per_second = per_second
         self._longest_wait = max(QUEUE_SECONDS, 2 / per_second)
         self._redis = shared_client(redis_url)
-        self._turn = self._redis.register_script(_TURN)
+        self._turn, self._hold = self._redis.register_script(_TURN), self._redis.register_script(_HOLD)
 
     def acquire(self, patience_seconds: float) -> float:
         """Wait for the right to send one request; returns the seconds waited because of a hold.
@@ -95,7 +99,7 @@ class SharedRate:
             held += hold
 
     def hold(self, seconds: float) -> None:
-        """Let no process send before `seconds` have passed: the service asked for it.
+        """Let no process send before `seconds` have passed, since the service asked for it; a longer hold stays.
 
         Raises:
             ServerUnavailableError: Redis does not answer.
@@ -103,7 +107,7 @@ class SharedRate:
         milliseconds = int(min(seconds, LONGEST_HOLD_SECONDS) * 1000)
         if milliseconds > 0:
             with _answering():
-                self._redis.set(f"{self._key}:hold", "1", px=milliseconds)
+                self._hold([f"{self._key}:hold"], [milliseconds])
 
     def _take_turn(self) -> tuple[float, float]:
         """Seconds that a hold lasts, then nothing was taken; and seconds until the turn."""

@@ -21,13 +21,9 @@ from urllib.parse import unquote
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-import httpx2
-import stamina
-
 from app.clients.budget import DailyBudget
-from app.clients.exchange import exchange
-from app.clients.http import USER_AGENT, Patience
-from app.clients.rate import SharedRate, rate_limited
+from app.clients.http import Patience, Upstream
+from app.clients.rate import rate_limited
 from app.core.errors import (
     NotConfiguredError,
     RateLimitedError,
@@ -79,13 +75,13 @@ class RealTradesClient:
         # data.go.kr shows the key in two spellings; the encoded one would be encoded a second time.
         self._key = unquote(settings.molit_api_key.get_secret_value())
         self._url = f"{settings.molit_url.rstrip('/')}/getRTMSDataSvcAptTradeDev"
-        self.patience = patience or Patience()
         self._budget = DailyBudget(SERVICE, calls=settings.molit_calls_per_day, redis_url=settings.client_url)
-        self._rate = SharedRate(SERVICE, per_second=_PER_SECOND, redis_url=settings.client_url)
-        self._http = httpx2.Client(
-            headers={"user-agent": USER_AGENT, "accept": "application/xml"},
-            timeout=httpx2.Timeout(self.patience.read, connect=self.patience.connect),
-            follow_redirects=False,
+        self._upstream = Upstream(
+            SERVICE,
+            per_second=_PER_SECOND,
+            redis_url=settings.client_url,
+            patience=patience,
+            accept="application/xml",
         )
 
     def __enter__(self) -> Self:
@@ -94,7 +90,7 @@ class RealTradesClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._http.close()
+        self._upstream.close()
 
     def trades(self, region: str, month: str) -> list[Trade]:
         """Every sale of a month (YYYYMM) in a region (the first five digits of its legal-dong code).
@@ -122,17 +118,13 @@ class RealTradesClient:
         def worth_another_try(error: Exception) -> bool:
             return isinstance(error, UpstreamUnavailableError) and not isinstance(error, RateLimitedError)
 
-        wait = self.patience.backoff
-        for attempt in stamina.retry_context(
-            worth_another_try, attempts=self.patience.attempts, timeout=None, wait_initial=wait, wait_max=8 * wait,
-            wait_jitter=wait,
-        ):  # fmt: skip
+        for attempt in self._upstream.attempts(worth_another_try):
             with attempt:
                 return self._once(region, month, number, step)
         raise AssertionError("unreachable: the last attempt raises")
 
     def _once(self, region: str, month: str, number: int, step: str) -> tuple[list[Trade], int]:
-        self._rate.acquire(self.patience.hold)
+        self._upstream.rate.acquire(self._upstream.patience.hold)
         self._budget.spend()
         question = {
             "serviceKey": self._key,
@@ -141,10 +133,7 @@ class RealTradesClient:
             "pageNo": str(number),
             "numOfRows": str(ROWS_OF_A_PAGE),
         }
-        reply = exchange(
-            self._http, "GET", self._url, service=SERVICE, step=step, patience=self.patience, most=_MOST_BYTES,
-            params=question,
-        )  # fmt: skip
+        reply = self._upstream.exchange("GET", self._url, step=step, most=_MOST_BYTES, params=question)
         if reply.status in {401, 403}:
             raise _key_refused(step, f"status {reply.status}")
         if reply.status >= 300:

@@ -12,11 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-import httpx2
-
-from app.clients.exchange import Reply, exchange
-from app.clients.http import USER_AGENT, Patience
-from app.clients.rate import SharedRate
+from app.clients.http import Patience, Reply, Upstream
 from app.core.errors import NotConfiguredError, RateLimitedError, ShapeChangedError, UpstreamRejectedError
 from app.core.settings import Settings, get_settings
 
@@ -102,13 +98,14 @@ class Webhook:
         address = channel.address(settings)
         if address is None:
             raise NotConfiguredError(setting=channel.setting, needed_for=f"a post to {channel.name}")
-        self.channel, self.patience = channel, patience or Patience()
+        self.channel = channel
         self._address = address
-        self._rate = SharedRate(channel.name, per_second=channel.per_second, redis_url=settings.client_url)
-        self._http = httpx2.Client(
-            headers={"user-agent": USER_AGENT},
-            timeout=httpx2.Timeout(self.patience.read, connect=self.patience.connect),
-            follow_redirects=False,
+        self._upstream = Upstream(
+            channel.name,
+            per_second=channel.per_second,
+            redis_url=settings.client_url,
+            patience=patience,
+            accept="*/*",
         )
 
     def __enter__(self) -> Self:
@@ -117,25 +114,23 @@ class Webhook:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._http.close()
+        self._upstream.close()
 
     def post(self, text: str) -> None:
         """Post one message of at most `channel.limit` characters; a short wait that the service asks for is waited out.
 
         Raises:
-            RateLimitedError: it asks to wait for longer.
+            RateLimitedError: it asks to wait for longer, or doesn't say for how long.
             UpstreamUnavailableError: no answer, so that nobody knows whether the message is there; a server error.
             UpstreamRejectedError: the webhook is gone, or the message is refused.
             ShapeChangedError: an answer that doesn't say that the message is there.
         """
-        left = self.patience.hold
+        left = self._upstream.patience.hold
         for tries in range(1, _TRIES + 1):
-            left -= self._rate.acquire(max(left, 0.0))
+            left -= self._upstream.rate.acquire(max(left, 0.0))
             try:
                 self._post(text)
             except RateLimitedError as error:
-                if error.retry_after is not None:
-                    self._rate.hold(error.retry_after)
                 if tries == _TRIES or error.retry_after is None or error.retry_after > left:
                     raise
             else:
@@ -144,16 +139,8 @@ class Webhook:
     def _post(self, text: str) -> None:
         service = self.channel.name
         body = self.channel.body(text)
-        reply = exchange(
-            self._http,
-            "POST",
-            self._address,
-            service=service,
-            step=_STEP,
-            patience=self.patience,
-            most=_MOST_BYTES,
-            params=self.channel.params,
-            json=body,
+        reply = self._upstream.exchange(
+            "POST", self._address, step=_STEP, most=_MOST_BYTES, params=self.channel.params, json=body
         )
         if reply.status in _GONE:
             setting = self.channel.setting

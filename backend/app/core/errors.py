@@ -1,4 +1,4 @@
-"""Every error of the platform. HTTP statuses belong to the API layer alone.
+"""Errors that the platform shares; a domain has its own in its `errors.py`. HTTP statuses belong to the API layer alone.
 
 PlatformError (a livebeat.errors.LivebeatError: it speaks English and Korean)
 ├── NotConfiguredError         a setting is missing; names it
@@ -10,9 +10,6 @@ PlatformError (a livebeat.errors.LivebeatError: it speaks English and Korean)
 │   │   ├── TokenExpiredError          the operator's token has ended: put a new one into its file
 │   │   └── AccessRefusedError         it doesn't serve this client at all: stop asking
 │   └── ShapeChangedError          it answered something that we don't know: a person must look
-├── CrawlStoppedError          the crawl that this one is part of was stopped before it began
-├── CrawlUnderWayError         the same complex is being crawled at this moment: try later
-├── BriefingUndeliveredError   a channel didn't take the briefing; what it has is not sent again
 ├── TokensRejectedError        a velog user's tokens are expired or unreadable: sign in again
 └── UnknownUserError           no such velog user
 """
@@ -118,35 +115,6 @@ class ShapeChangedError(UpstreamError):
     en = "{service} answered in an unknown form: {reason}"
     ko = "{service}의 응답 형식이 바뀌었습니다: {reason}"
     code = "upstream_changed"
-
-
-class CrawlStoppedError(PlatformError):
-    """The crawl of all complexes was stopped before this one's turn; `reason` is what stopped it."""
-
-    en = "Not crawled, since the crawl was stopped: {reason}"
-    ko = "전체 수집이 중지되어 이 단지는 수집하지 않았습니다: {reason}"
-    code = "crawl_stopped"
-
-
-class CrawlUnderWayError(PlatformError):
-    """Another run crawls the complex at this moment."""
-
-    en = "Complex {complex_id} is being crawled by run {run_id} already."
-    ko = "단지 {complex_id}은(는) 이미 수집 중입니다 (실행 {run_id})."
-    code = "crawl_under_way"
-    retryable = True
-
-
-class BriefingUndeliveredError(PlatformError):
-    """`channels` did not take all of a briefing; `retry_after` is in seconds, None where nobody asked to wait."""
-
-    en = "The briefing was not delivered to {channels}: {reason}. What is missing goes out with the next attempt."
-    ko = "브리핑을 {channels}에 보내지 못했습니다: {reason}. 보내지 못한 내용은 다음 시도에 전송합니다."
-    code = "briefing_undelivered"
-
-    def __init__(self, *, retryable: bool, retry_after: float | None, **facts: object) -> None:
-        self.retryable, self.retry_after = retryable, retry_after
-        super().__init__(**facts)
 
 
 class TokensRejectedError(PlatformError):

@@ -112,6 +112,7 @@ class Settings(BaseSettings):
     velog_stats_url: HttpAddress = "https://v2cdn.velog.io/graphql"
     velog_requests_per_second: float = Field(default=10.0, gt=0)
     velog_retention_months: int = Field(default=6, ge=1, le=1200)
+    stats_request_retention_days: int = Field(default=90, ge=1, le=36_500)
     stats_up_to_date_minutes: float = Field(default=15.0, ge=0, le=10_080)
     naver_land_url: HttpAddress = "https://new.land.naver.com"
     naver_land_token_file: ProjectPath | None = None

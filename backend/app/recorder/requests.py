@@ -1,6 +1,7 @@
 """From the runs of the refresh task to the rows of its requests, in the old back office's status words.
 
-Called once the runs are recorded. A request's row says what its run's row says, so it doesn't matter which event led here.
+Called once the runs are recorded. A request's row says what its run's row says, so it doesn't matter which event led here;
+how many of its attempts were lost the events themselves say, and the row keeps the most.
 """
 
 import uuid
@@ -30,7 +31,7 @@ _ENDED = {
     State.LOST: _Status.DLQ,
 }
 #: What the column holds.
-_MOST_RETRIES = 32767
+_LARGEST = 32767
 
 
 def record_requests_of(events: Iterable[Event]) -> None:
@@ -45,7 +46,8 @@ def record_requests_of(events: Iterable[Event]) -> None:
     if not ids and not coalesced:
         return
     with transaction.atomic():
-        found = map(request_of, locked_runs(ids))
+        lost = _lost_attempts(told)
+        found = (request_of(run, lost.get(run.id, 0)) for run in locked_runs(ids))
         record_requests([request for request in found if request is not None])
         for event in coalesced:
             request_id = _uuid(event.data.get("request"))
@@ -53,8 +55,9 @@ def record_requests_of(events: Iterable[Event]) -> None:
                 end_coalesced(request_id, event.at, event.data["run"])
 
 
-def request_of(run: Run) -> Request | None:
-    """What the request's row is to say; None where the run is none: another task, no user's key, an id that is no UUID."""
+def request_of(run: Run, lost: int) -> Request | None:
+    """What the request's row is to say, with so many lost attempts; None where the run is none: another task, no user's key,
+    an id that is no UUID."""
     user_id = user_of(run.unique_key)
     request_id = _uuid(run.id)
     if run.task != TASK or user_id is None or request_id is None:
@@ -64,11 +67,22 @@ def request_of(run: Run) -> Request | None:
         request_id=request_id,
         user_id=user_id,
         status=_ENDED.get(State(run.state)) or (_Status.PROCESSING if run.attempt > 0 else _Status.QUEUED),
-        retry_count=min(max(run.attempt - 1, 0), _MOST_RETRIES),
+        retry_count=min(max(run.attempt - 1, 0), _LARGEST),
+        reclaimed_count=lost,
         last_error="" if succeeded else run.error or run.error_class or _default_error(run),
         finished_at=run.finished_at,
         created_at=run.seen_at,
     )
+
+
+def _lost_attempts(events: Iterable[Event]) -> dict[str, int]:
+    """The most lost attempts that an event tells of each run; those that tell of none are left out."""
+    found: dict[str, int] = {}
+    for event in events:
+        lost = event.data.get("losses")
+        if type(lost) is int and lost > found.get(event.data["run"], 0):
+            found[event.data["run"]] = min(lost, _LARGEST)
+    return found
 
 
 def _default_error(run: Run) -> str:

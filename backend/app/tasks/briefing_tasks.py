@@ -5,8 +5,8 @@ from typing import Any
 import livebeat
 from app.clients.webhooks import CHANNELS
 from app.core.celery_app import celery_app, schedulable
-from app.core.errors import BriefingUndeliveredError
 from app.domains.realestate import briefing
+from app.domains.realestate.errors import BriefingUndeliveredError
 
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 60.0, 3600.0
 

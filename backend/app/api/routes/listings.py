@@ -3,7 +3,6 @@
 Lists come in pages: `next` is the cursor of the following page, null on the last. Prices and differences are in 만원.
 """
 
-from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -17,14 +16,7 @@ from app.api.problems import ProblemError
 from app.api.routing import OrmRoute
 from app.api.validation import Body
 from app.domains.realestate import briefing, listings, queries
-from app.domains.realestate.listings import (
-    CHANGE_FIELDS,
-    LISTING_FIELDS,
-    TRADE_FIELDS,
-    ChangeFilter,
-    ListingFilter,
-    TradeFilter,
-)
+from app.domains.realestate.listings import ChangeFilter, Filter, ListingFilter, TradeFilter
 from app.domains.realestate.odd_answers import odd_answers
 
 router = APIRouter(prefix="/realestate", tags=["realestate"], route_class=OrmRoute)
@@ -95,15 +87,14 @@ class ReadForm(Body):
 @needs(Scope.VIEWER)
 def all_listings(wanted: Listings, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
     """Listings, newest first. Areas are exclusive ones in m²; `changed_since` counts from when a change was found."""
-    found = listings.page(wanted.rows(), LISTING_FIELDS, cursor=cursor, limit=limit + 1)
-    return _page(found, limit)
+    return _page(wanted, limit, cursor)
 
 
 @router.get("/listings.csv")
 @needs(Scope.VIEWER)
 def listings_csv(wanted: Listings) -> StreamingResponse:
     """The same listings as CSV, all of them."""
-    return as_csv("listings", LISTING_FIELDS, lambda after: _more(wanted.rows(), LISTING_FIELDS, after))
+    return _csv("listings", wanted)
 
 
 @router.get("/listings/{article_no}")
@@ -123,14 +114,14 @@ def one_listing(article_no: str) -> dict[str, Any]:
 @needs(Scope.VIEWER)
 def all_changes(wanted: Changes, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
     """What changed, newest first."""
-    return _page(listings.page(wanted.rows(), CHANGE_FIELDS, cursor=cursor, limit=limit + 1), limit)
+    return _page(wanted, limit, cursor)
 
 
 @router.get("/changes.csv")
 @needs(Scope.VIEWER)
 def changes_csv(wanted: Changes) -> StreamingResponse:
     """The same changes as CSV, all of them."""
-    return as_csv("changes", CHANGE_FIELDS, lambda after: _more(wanted.rows(), CHANGE_FIELDS, after))
+    return _csv("changes", wanted)
 
 
 @router.post("/changes/read")
@@ -146,14 +137,14 @@ def read(form: ReadForm) -> dict[str, int]:
 @needs(Scope.VIEWER)
 def all_trades(wanted: Trades, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
     """Real trades as the ministry publishes them, newest first as imported."""
-    return _page(listings.page(wanted.rows(), TRADE_FIELDS, cursor=cursor, limit=limit + 1), limit)
+    return _page(wanted, limit, cursor)
 
 
 @router.get("/trades.csv")
 @needs(Scope.VIEWER)
 def trades_csv(wanted: Trades) -> StreamingResponse:
     """The same trades as CSV, all of them."""
-    return as_csv("trades", TRADE_FIELDS, lambda after: _more(wanted.rows(), TRADE_FIELDS, after))
+    return _csv("trades", wanted)
 
 
 @router.get("/complexes.csv")
@@ -171,7 +162,7 @@ def complexes_csv() -> StreamingResponse:
 @needs(Scope.VIEWER)
 def all_odd_answers(limit: Limit = 50, cursor: Cursor = None) -> dict[str, Any]:
     """What the site answered that no crawl could use, newest first: the answer's form, never its content."""
-    return _page(odd_answers(before=cursor, limit=limit + 1), limit)
+    return _cut(odd_answers(before=cursor, limit=limit + 1), limit)
 
 
 @router.get("/briefing")
@@ -184,10 +175,14 @@ def preview(days: Annotated[int, Query(ge=1, le=briefing.MOST_DAYS)] = 7) -> dic
 _CSV_PAGE = 1000
 
 
-def _more(rows: Any, fields: Iterable[str], after: int | None) -> list[dict[str, Any]]:
-    return listings.page(rows, fields, cursor=after, limit=_CSV_PAGE)
+def _csv(name: str, wanted: Filter) -> StreamingResponse:
+    return as_csv(name, wanted.fields, lambda after: listings.page(wanted, cursor=after, limit=_CSV_PAGE))
 
 
-def _page(found: list[dict[str, Any]], limit: int) -> dict[str, Any]:
+def _page(wanted: Filter, limit: int, cursor: int | None) -> dict[str, Any]:
+    return _cut(listings.page(wanted, cursor=cursor, limit=limit + 1), limit)
+
+
+def _cut(found: list[dict[str, Any]], limit: int) -> dict[str, Any]:
     """`found` has one row more than the page where another page follows."""
     return {"items": found[:limit], "next": found[limit - 1]["id"] if len(found) > limit else None}

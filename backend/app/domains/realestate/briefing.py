@@ -22,7 +22,6 @@ from redis.exceptions import LockError
 from app.clients.http import Patience
 from app.clients.webhooks import CHANNELS, Channel, Webhook
 from app.core.errors import (
-    BriefingUndeliveredError,
     NotConfiguredError,
     PlatformError,
     RateLimitedError,
@@ -30,6 +29,7 @@ from app.core.errors import (
 )
 from app.core.settings import Settings, get_settings
 from app.domains.realestate.briefing_text import Form, News, Post, posts
+from app.domains.realestate.errors import BriefingUndeliveredError
 from app.domains.realestate.models import ArticleChange, ChangeDelivery
 from livebeat import clock
 

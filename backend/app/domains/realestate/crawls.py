@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Count, F, QuerySet, Sum
 
-from app.core.errors import CrawlStoppedError
+from app.domains.realestate.errors import CrawlStoppedError
 from app.domains.realestate.models import Complex, CrawlJob
 from livebeat import clock
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
 
@@ -13,25 +13,17 @@ from app.domains.realestate.queries import price_history
 #: Most changes of one listing's history: the newest.
 MOST_CHANGES = 1000
 
-LISTING_FIELDS = (
-    "id", "article_no", "complex_id", "trade_type", "price", "price_amount", "monthly_rent", "price_change_state",
-    "area_name", "area1", "area2", "floor_info", "direction", "building_name", "feature_desc", "realtor_name",
-    "same_addr_cnt", "same_addr_max_prc", "same_addr_min_prc", "confirm_date", "is_active", "first_found_at",
-    "last_seen_at", "updated_at",
-)  # fmt: skip
-CHANGE_FIELDS = (
-    "id", "complex_id", "article_no", "change_type", "old_price", "new_price", "price_change_amount",
-    "price_change_percent", "trade_type", "area_name", "building_name", "floor_info", "detected_at", "is_read",
-)  # fmt: skip
-TRADE_FIELDS = (
-    "id", "complex_id", "trade_type", "trade_date", "deal_price", "formatted_price", "floor", "area", "exclusive_area",
-    "region_code", "apartment_name", "legal_dong", "jibun", "building_name", "build_year", "cancelled_on",
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class ListingFilter:
     """Prices in 만원 (of monthly rent: the deposit), areas exclusive in m²; `changed_since`: something changed then or later."""
+
+    fields: ClassVar[tuple[str, ...]] = (
+        "id", "article_no", "complex_id", "trade_type", "price", "price_amount", "monthly_rent", "price_change_state",
+        "area_name", "area1", "area2", "floor_info", "direction", "building_name", "feature_desc", "realtor_name",
+        "same_addr_cnt", "same_addr_max_prc", "same_addr_min_prc", "confirm_date", "is_active", "first_found_at",
+        "last_seen_at", "updated_at",
+    )  # fmt: skip
 
     complex_id: str | None = None
     trade_type: str | None = None
@@ -64,6 +56,11 @@ class ListingFilter:
 class ChangeFilter:
     """`since` counts from when the change was found."""
 
+    fields: ClassVar[tuple[str, ...]] = (
+        "id", "complex_id", "article_no", "change_type", "old_price", "new_price", "price_change_amount",
+        "price_change_percent", "trade_type", "area_name", "building_name", "floor_info", "detected_at", "is_read",
+    )  # fmt: skip
+
     complex_id: str | None = None
     article_no: str | None = None
     change_type: str | None = None
@@ -88,6 +85,11 @@ class ChangeFilter:
 class TradeFilter:
     """`month` is YYYYMM; `cancelled` None takes both; `matched`: whether the trade belongs to a complex of ours."""
 
+    fields: ClassVar[tuple[str, ...]] = (
+        "id", "complex_id", "trade_type", "trade_date", "deal_price", "formatted_price", "floor", "area", "exclusive_area",
+        "region_code", "apartment_name", "legal_dong", "jibun", "building_name", "build_year", "cancelled_on",
+    )  # fmt: skip
+
     complex_id: str | None = None
     region_code: str | None = None
     month: str | None = None
@@ -106,19 +108,23 @@ class TradeFilter:
         return Transaction.objects.filter(**_given(wanted)).order_by("-pk")
 
 
-def page(rows: QuerySet[Any], fields: Iterable[str], *, cursor: int | None, limit: int) -> list[dict[str, Any]]:
+Filter = ListingFilter | ChangeFilter | TradeFilter
+
+
+def page(wanted: Filter, *, cursor: int | None, limit: int) -> list[dict[str, Any]]:
     """At most `limit` rows, newest first, below the id `cursor`."""
+    rows = wanted.rows()
     if cursor is not None:
         rows = rows.filter(pk__lt=cursor)
-    return [dict(row) for row in rows.values(*fields)[:limit]]
+    return [dict(row) for row in rows.values(*wanted.fields)[:limit]]
 
 
 def listing(article_no: str) -> dict[str, Any] | None:
     """One listing with its `price_history` and `changes`, both oldest first; None where there is none."""
-    found = Article.objects.filter(article_no=article_no).values(*LISTING_FIELDS).first()
+    found = Article.objects.filter(article_no=article_no).values(*ListingFilter.fields).first()
     if found is None:
         return None
-    changes = page(ChangeFilter(article_no=article_no).rows(), CHANGE_FIELDS, cursor=None, limit=MOST_CHANGES)
+    changes = page(ChangeFilter(article_no=article_no), cursor=None, limit=MOST_CHANGES)
     return {**found, "price_history": price_history(article_no), "changes": changes[::-1]}
 
 

@@ -20,7 +20,6 @@ from app.clients.http import Patience
 from app.clients.naver_land import SERVICE, ComplexOverview, Listing, NaverLandClient
 from app.core.errors import (
     AccessRefusedError,
-    CrawlUnderWayError,
     NotConfiguredError,
     PlatformError,
     RateLimitedError,
@@ -31,6 +30,7 @@ from app.core.errors import (
 from app.core.settings import Settings
 from app.domains.realestate import crawls, odd_answers
 from app.domains.realestate.changes import readable
+from app.domains.realestate.errors import CrawlUnderWayError
 from app.domains.realestate.models import ArticleSnapshot, Complex, CrawlJob
 from app.domains.realestate.storage import Crawl, Stored, store
 from livebeat import clock

@@ -30,17 +30,21 @@ _MOST_DIGITS = 18  # what every database's bigint holds
 _Status = StatsRefreshRequest.Status
 _IN_FLIGHT = (_Status.QUEUED, _Status.PROCESSING)
 _OVERTAKEN = "A later request of this user is under way; how this one ended is not recorded yet."
-_WRITTEN = ("user_id", "status", "retry_count", "last_error", "finished_at", "created_at")
+_WRITTEN = ("user_id", "status", "retry_count", "reclaimed_count", "last_error", "finished_at", "created_at")
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request as its run stands. `status` is a word of `StatsRefreshRequest.Status`."""
+    """One request as its run stands. `status` is a word of `StatsRefreshRequest.Status`.
+
+    `reclaimed_count`: lost attempts as far as they are known; a row that knows of more keeps its own.
+    """
 
     request_id: uuid.UUID
     user_id: int
     status: str
     retry_count: int
+    reclaimed_count: int
     last_error: str
     finished_at: datetime | None
     created_at: datetime
@@ -151,8 +155,9 @@ def _newest_in_flight(requests: Sequence[Request]) -> list[Request]:
 
 def _write(rows: dict[uuid.UUID, StatsRefreshRequest], requests: Iterable[Request]) -> None:
     changed = []
-    for request in requests:
-        row = rows[request.request_id]
+    for told in requests:
+        row = rows[told.request_id]
+        request = replace(told, reclaimed_count=max(told.reclaimed_count, row.reclaimed_count))
         if any(getattr(row, name) != getattr(request, name) for name in _WRITTEN):
             for name in _WRITTEN:
                 setattr(row, name, getattr(request, name))

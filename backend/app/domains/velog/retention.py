@@ -1,18 +1,21 @@
-"""Throwing old daily totals away: whole chunks where the table is a Timescale hypertable, batches of rows elsewhere."""
+"""Throwing away old daily totals (whole chunks where the table is a Timescale hypertable) and old refresh requests."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from dateutil.relativedelta import relativedelta
 from django.db import connection
+from django.db.models import Q, QuerySet
 
 from app.core.settings import Settings, get_settings
-from app.domains.velog.models import PostDailyStatistics
+from app.domains.velog.models import PostDailyStatistics, StatsRefreshRequest
 from app.domains.velog.posts import SEOUL, korean_midnight
 from livebeat import clock, progress
 
 #: Rows in one delete, which is one transaction.
 BATCH = 5000
+_Status = StatsRefreshRequest.Status
+_ENDED = (_Status.SUCCESS, _Status.FAILED, _Status.DLQ)
 _TABLE = PostDailyStatistics._meta.db_table
 _EXTENSION = "SELECT 1 FROM pg_extension WHERE extname = 'timescaledb'"
 _HYPERTABLE = (
@@ -29,11 +32,24 @@ def delete_old_statistics(*, settings: Settings | None = None, now: datetime | N
     months = (settings or get_settings()).velog_retention_months
     before = korean_midnight((now or clock.now()).astimezone(SEOUL) - relativedelta(months=months))
     chunks = _drop_chunks(before) if is_hypertable() else 0
-    rows = 0
-    while pks := list(PostDailyStatistics.objects.filter(date__lt=before).values_list("pk", flat=True)[:BATCH]):
-        rows += PostDailyStatistics.objects.filter(pk__in=pks).delete()[0]
-        progress(rows, note="rows")
+    rows = _delete(PostDailyStatistics.objects.filter(date__lt=before))
     return {"before": before.date().isoformat(), "chunks": chunks, "rows": rows}
+
+
+def delete_old_requests(*, settings: Settings | None = None, now: datetime | None = None) -> int:
+    """Delete the rows of requests that ended so many days ago, never of one under way; returns how many."""
+    before = (now or clock.now()) - timedelta(days=(settings or get_settings()).stats_request_retention_days)
+    ended = StatsRefreshRequest.objects.filter(status__in=_ENDED, created_at__lt=before)
+    return _delete(ended.filter(Q(finished_at=None) | Q(finished_at__lt=before)))
+
+
+def _delete(old: QuerySet[Any]) -> int:
+    """Delete these rows, batch by batch, each as it is then: a row that is old no longer stays."""
+    rows = 0
+    while pks := list(old.values_list("pk", flat=True)[:BATCH]):
+        rows += old.filter(pk__in=pks).delete()[0]
+        progress(rows, note="rows")
+    return rows
 
 
 def is_hypertable() -> bool:
