@@ -1,4 +1,5 @@
-"""What looking ahead costs over 100,000 schedules: the counts of a heat map, and the suggestion of a spread."""
+"""What looking ahead costs over 100,000 schedules, from Redis to the answer: the counts of a heat map, the suggestion of a
+spread; and what it takes to read them all."""
 
 import random
 import time
@@ -7,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from bench.harness import Bench, Row, interleaved
-from livebeat import Cron, Interval, ScheduleSpec, StoredSchedule
-from livebeat.entry import Raw
+from bench.million import check_bulk_form, write_bulk
+from bench.sample import TASK, make_app
+from bench.servers import Site
+from livebeat import Cron, Interval, ScheduleSpec, ScheduleStore
 from livebeat.lookahead import load as load_of
-from livebeat.lookahead import spread
 from livebeat.rules import Recurrence
 
 SCHEDULES = 100_000
@@ -21,33 +23,44 @@ _ZONES = ("Asia/Seoul", "UTC", "America/New_York", "Europe/Berlin")
 
 
 def load(bench: Bench) -> None:
-    """Schedules as people write them, of a few thousand distinct rules: asked in turn for a day, a week, a suggestion."""
-    schedules = mixed(SCHEDULES)
-    rules = len({stored.spec.recurrence for stored in schedules})
-    asked: dict[str, Callable[[], int]] = {
-        "a day in 10-minute buckets": lambda: load_of(schedules, _START, _START + _DAY, timedelta(minutes=10)).total,
-        "a week in hours": lambda: load_of(schedules, _START, _START + _WEEK, timedelta(hours=1)).total,
-        "a suggestion for a day": lambda: len(spread(schedules, _START, _START + _DAY)),
+    """Schedules as people write them, of a few thousand distinct rules: read whole, and asked in turn for a day, a week,
+    a suggestion."""
+    with bench.site() as site:
+        check_bulk_form(site)
+        specs = mixed(SCHEDULES)
+        write_bulk(site, specs)
+        rules = len({spec.recurrence for spec in specs})
+        del specs  # no API process holds them
+        asked = _questions(ScheduleStore(make_app(site.url)))
+        for run, what in interleaved(bench.runs, list(asked)):
+            bench.record("load", run, what, partial(_measured, site, asked[what], rules), n=SCHEDULES)
+
+
+def _questions(store: ScheduleStore) -> dict[str, Callable[[], int]]:
+    return {
+        "all of them, in a list": lambda: len(store.list()),
+        "a day in 10-minute buckets": lambda: load_of(store, _START, _START + _DAY, timedelta(minutes=10)).total,
+        "a week in hours": lambda: load_of(store, _START, _START + _WEEK, timedelta(hours=1)).total,
+        "a day and a suggestion": lambda: len(load_of(store, _START, _START + _DAY, timedelta(minutes=10)).spread()),
     }
 
-    def measure(what: str) -> Row:
-        began, cpu = time.monotonic(), time.process_time()
-        found = asked[what]()
-        return {
-            "seconds": time.monotonic() - began,
-            "cpu": time.process_time() - cpu,
-            "rules": rules,
-            "found": found,
-        }
 
-    for run, what in interleaved(bench.runs, list(asked)):
-        bench.record("load", run, what, partial(measure, what), n=SCHEDULES)
+def _measured(site: Site, ask: Callable[[], int], rules: int) -> Row:
+    began, cpu, server_cpu = time.monotonic(), time.process_time(), site.server_cpu_seconds
+    found = ask()
+    return {
+        "seconds": time.monotonic() - began,
+        "cpu": time.process_time() - cpu,
+        "server_cpu": site.server_cpu_seconds - server_cpu,
+        "rules": rules,
+        "found": found,
+    }
 
 
-def mixed(n: int) -> list[StoredSchedule]:
+def mixed(n: int) -> list[ScheduleSpec]:
     """Half at round times, the rest anywhere; every tenth an interval since some whole second."""
     chance = random.Random(6)
-    return [_stored(number, _rule(chance)) for number in range(n)]
+    return [ScheduleSpec(name=f"schedule-{number:06d}", task=TASK, recurrence=_rule(chance)) for number in range(n)]
 
 
 def _rule(chance: random.Random) -> Recurrence:
@@ -67,21 +80,3 @@ def _rule(chance: random.Random) -> Recurrence:
             f"*/{chance.choice((2, 5, 10, 15, 20))} {chance.choice(('*', f'{hour // 2}-{hour // 2 + 9}'))} * * *", zone
         )
     return Cron(f"{minute} {hour} {chance.randrange(1, 29)} * *", zone)
-
-
-def _stored(number: int, rule: Recurrence) -> StoredSchedule:
-    return StoredSchedule(
-        spec=ScheduleSpec(name=f"schedule-{number:06d}", task="bench.work", recurrence=rule),
-        revision=1,
-        incarnation=f"{number:032x}",
-        next_at=_START,
-        last_run_at=None,
-        total_runs=0,
-        origin="python",
-        by="",
-        changed_at=None,
-        problem=None,
-        ours=True,
-        redbeat_exact=True,
-        raw=Raw(),
-    )

@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import partial
 from typing import cast
 
@@ -11,11 +11,11 @@ from bench.arrivals import messages
 from bench.burst import CAP, LEAD, SETTLE, Burst, drain, measured
 from bench.cost import FAR, idle_of, start_up_of
 from bench.harness import Bench, Row
-from bench.plan import Planned, plan
+from bench.plan import plan
 from bench.sample import make_app
 from bench.servers import Process, RunFailedError, Site, sleep_until
 from bench.systems import LIVEBEAT, spec_of
-from livebeat import ScheduleStore
+from livebeat import ScheduleSpec, ScheduleStore
 from livebeat.cadence import changed, meta_after
 from livebeat.entry import FIELDS, Raw, encode_definition, encode_ours
 
@@ -45,7 +45,7 @@ def million(bench: Bench) -> None:
 def _fill_and_start(site: Site, count: int) -> tuple[Process, Row]:
     check_bulk_form(site)
     empty, started = site.memory(), time.monotonic()
-    write_bulk(site, plan(count, time.time() + FAR))
+    write_bulk(site, map(spec_of, plan(count, time.time() + FAR)))
     row = {"store_seconds": time.monotonic() - started, "bytes_each": (site.memory() - empty) / count}
     process, start_up = start_up_of(site, LIVEBEAT, first=count)
     row |= start_up
@@ -64,34 +64,34 @@ def _burst(site: Site, process: Process, n: int, first: int) -> Row:
     return {**row, "executed": drain(site, messages(site))}
 
 
-def write_bulk(site: Site, planned: Sequence[Planned]) -> None:
+def write_bulk(site: Site, specs: Iterable[ScheduleSpec]) -> None:
     """What `ScheduleStore.put` would leave of each, but for the event: a million calls would take an hour."""
-    now = datetime.fromtimestamp(time.time(), planned[0].due_at.tzinfo)
+    now = datetime.fromtimestamp(time.time(), UTC)
     pipeline = site.client.pipeline(transaction=False)
-    for position, one in enumerate(planned, 1):
-        texts, score = _stored_form(one, now)
-        pipeline.hset(_ENTRY + one.name, mapping=texts)  # type: ignore[arg-type]
-        pipeline.zadd(_INDEX, {_ENTRY + one.name: score})
+    for position, spec in enumerate(specs, 1):
+        texts, score = _stored_form(spec, now)
+        pipeline.hset(_ENTRY + spec.name, mapping=texts)  # type: ignore[arg-type]
+        pipeline.zadd(_INDEX, {_ENTRY + spec.name: score})
         if position % _CHUNK == 0:
             pipeline.execute()
     pipeline.execute()
 
 
-def _stored_form(one: Planned, now: datetime) -> tuple[dict[str, str], float]:
-    stored = changed(spec_of(one), None, by="", origin="python", zone="UTC", now=now)
+def _stored_form(spec: ScheduleSpec, now: datetime) -> tuple[dict[str, str], float]:
+    stored = changed(spec, None, by="", origin="python", zone="UTC", now=now)
     definition = encode_definition(stored.spec)
     texts = (definition, meta_after(stored, None, Raw()), encode_ours(stored, definition))
-    return dict(zip(FIELDS, texts, strict=True)), one.due
+    return dict(zip(FIELDS, texts, strict=True)), stored.score
 
 
 def check_bulk_form(site: Site) -> None:
     """Raises RunFailedError where `write_bulk` writes anything else than `put`."""
-    one = plan(1, time.time() + FAR)[0]
-    written = ScheduleStore(make_app(site.url)).put(spec_of(one))
-    key = _ENTRY + one.name
+    spec = spec_of(plan(1, time.time() + FAR)[0])
+    written = ScheduleStore(make_app(site.url)).put(spec)
+    key = _ENTRY + spec.name
     put = cast("dict[str, str]", site.client.hgetall(key)), site.client.zscore(_INDEX, key)
     site.client.flushall()  # this run's own, empty server
-    if written.changed_at is None or _comparable(*put) != _comparable(*_stored_form(one, written.changed_at)):
+    if written.changed_at is None or _comparable(*put) != _comparable(*_stored_form(spec, written.changed_at)):
         raise RunFailedError("the bulk writer's form is not what ScheduleStore.put writes")
 
 

@@ -255,7 +255,8 @@ def _decode(name: str, raw: Raw, app_zone: str) -> StoredSchedule:
         **({**policies, **instants(policies)} if policies else {}),
     )
     next_score = ours.get("next")
-    return StoredSchedule(
+    stored = object.__new__(StoredSchedule)  # a frozen one's own __init__ takes longer than all of this
+    stored.__dict__.update(
         spec=spec,
         revision=int(ours.get("revision", 0)),
         incarnation=str(ours.get("incarnation", "")),
@@ -272,6 +273,7 @@ def _decode(name: str, raw: Raw, app_zone: str) -> StoredSchedule:
         pause=Pause.parse(ours["pause"]) if ours.get("pause") and not spec.enabled else None,
         skipping=Skipping.parse(ours["skipping"]) if ours.get("skipping") else None,
     )
+    return stored
 
 
 def _meta(text: str) -> tuple[datetime | None, int]:

@@ -5,7 +5,7 @@ now: it never makes a slot due that lies in the past, and leaves the cadence alo
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
@@ -39,6 +39,8 @@ from livebeat.events import HARD_CAP, encode
 from livebeat.message import KIND_HEADER, REVISION_HEADER, SCHEDULE_HEADER, build
 from livebeat.spec import ScheduleSpec
 
+#: Entries that are read in one step.
+PAGE = 256
 #: Rounds of read, compare, write before a change gives up against others that keep winning.
 _ROUNDS = 20
 
@@ -69,20 +71,31 @@ class ScheduleStore:
             raise ScheduleNotFoundError(name=name)
         return decode(name, raw, self._link.zone)
 
+    def texts(self, keys: Sequence[str]) -> list[Raw | str]:
+        """What lies under entry keys, in one step; where that is no hash, Redis' error in its place. A page at most."""
+        answers = self._link.script("read", [as_stored(key) for key in keys], [])
+        return [found if isinstance(found, str) else Raw(*(text or "" for text in found)) for found in answers]
+
+    def __iter__(self) -> Iterator[StoredSchedule]:
+        """All schedules, each once, in no order, read page by page as they are asked for.
+
+        Whatever was there all the while is among them, also where others edit and dispatch. One that can't be understood
+        is left out; the beat sets it aside with its reason.
+        """
+        of, zone, seen, cursor = self._link, self._link.zone, set[str](), -1
+        while cursor:
+            found = of.client.zscan(of.keys.schedule, max(cursor, 0), count=PAGE)
+            cursor, members = cast("tuple[int, list[tuple[str, float]]]", found)
+            page = [key for key, _ in members if key not in seen]  # a growing index names some twice
+            seen.update(page)
+            for key, raw in zip(page, self.texts(page), strict=True):
+                stored = None if isinstance(raw, str) else _understood(of.keys.name(key), raw, zone)
+                if stored is not None:
+                    yield stored
+
     def list(self) -> list[StoredSchedule]:
-        """All schedules by name. One that can't be understood is left out; the beat sets it aside with its reason."""
-        entry_keys = cast("list[str]", self._link.client.zrange(self._link.keys.schedule, 0, -1))
-        pipeline = self._link.client.pipeline(transaction=False)
-        for key in entry_keys:
-            pipeline.hmget(as_stored(key), list(FIELDS))
-        found = []
-        for key, values in zip(entry_keys, pipeline.execute(raise_on_error=False), strict=True):
-            if isinstance(values, Exception):
-                continue
-            stored = self._current(self._link.keys.name(key), Raw(*(value or "" for value in values)))
-            if stored is not None:
-                found.append(stored)
-        return sorted(found, key=lambda stored: stored.spec.name)
+        """All schedules by name, as iteration gives them."""
+        return sorted(self, key=lambda stored: stored.spec.name)
 
     def put(
         self,
@@ -109,7 +122,7 @@ class ScheduleStore:
             raw = self._read(key)
             if create_only and raw.definition:
                 raise ScheduleExistsError(name=spec.name)
-            current = self._current(spec.name, raw)
+            current = _understood(spec.name, raw, self._link.zone)
             actual = current.revision if current else 0
             if expected_revision is not None and expected_revision != actual:
                 raise RevisionConflictError(name=spec.name, actual=actual, expected=expected_revision)
@@ -199,7 +212,7 @@ class ScheduleStore:
             raw = self._read(key)
             if not raw.definition:
                 raise ScheduleNotFoundError(name=name)
-            current = self._current(name, raw)
+            current = _understood(name, raw, self._link.zone)
             untold = encode(told(name, current.skipping)) if current and current.skipping else ""
             arguments = [*raw.digests, "schedule.deleted", data, keys.wake, name, HARD_CAP, untold]
             places = [key, keys.schedule, keys.events, keys.dead, keys.failures]
@@ -247,13 +260,15 @@ class ScheduleStore:
         values = cast("list[str | None]", self._link.client.hmget(key, list(FIELDS)))
         return Raw(*(value or "" for value in values))
 
-    def _current(self, name: str, raw: Raw) -> StoredSchedule | None:
-        if not raw.definition:
-            return None
-        try:
-            return decode(name, raw, self._link.zone)
-        except SpecError:
-            return None  # a put is the way to mend an entry that can't be understood
+
+def _understood(name: str, raw: Raw, zone: str) -> StoredSchedule | None:
+    """None where there is nothing, or nothing that can be understood: a put is the way to mend it."""
+    if not raw.definition:
+        return None
+    try:
+        return decode(name, raw, zone)
+    except SpecError:
+        return None
 
 
 def _end_of_pause(until: datetime | None, now: datetime) -> datetime | None:

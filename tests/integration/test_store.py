@@ -2,8 +2,11 @@
 
 import json
 import threading
+from collections.abc import Iterable
+from itertools import islice
 
 import pytest
+import redis
 from celery import Celery
 from celery.schedules import crontab
 from redbeat import RedBeatSchedulerEntry
@@ -11,6 +14,7 @@ from redbeat import RedBeatSchedulerEntry
 from livebeat import Cron, Interval, ScheduleSpec, ScheduleStore
 from livebeat.connection import link
 from livebeat.errors import NameRefusedError, RevisionConflictError, ScheduleExistsError, ScheduleNotFoundError
+from livebeat.store import PAGE
 from support.engine import connect, make_app
 
 
@@ -124,3 +128,48 @@ def test_stock_takes_over_our_data_without_refiring_an_edit(app: Celery, store: 
     store.put(spec(recurrence=Cron("0 0 * * *")))
     due, _ = RedBeatSchedulerEntry.from_key("redbeat:주간 업데이트", app=app).is_due()
     assert not due
+
+
+def save_bulk(client: "redis.Redis", names: Iterable[str]) -> None:
+    """Entries as RedBeat's own code would leave them."""
+    pipeline = client.pipeline(transaction=False)
+    for position, name in enumerate(names):
+        rule = {"__type__": "interval", "every": 60, "relative": False}
+        pipeline.hset(f"redbeat:{name}", "definition", json.dumps({"name": name, "task": "t", "schedule": rule}))
+        pipeline.zadd("redbeat::schedule", {f"redbeat:{name}": position})
+    pipeline.execute()
+
+
+def test_all_schedules_are_listed_by_name_without_what_is_none(store: ScheduleStore, redis_url: str) -> None:
+    client, names = connect(redis_url), [f"{number:04}" for number in range(PAGE * 3)]
+    save_bulk(client, reversed(names))
+    client.hset("redbeat:bad", "definition", "{")
+    client.set("redbeat:text", "no hash")
+    client.zadd("redbeat::schedule", {"redbeat:bad": 1, "redbeat:text": 2, "redbeat:gone": 3})
+    assert [stored.spec.name for stored in store.list()] == names
+
+
+def test_schedules_are_read_as_they_are_asked_for(store: ScheduleStore, redis_url: str) -> None:
+    client = connect(redis_url)
+    save_bulk(client, map(str, range(PAGE * 8)))
+    client.config_resetstat()
+    next(iter(store))
+    assert PAGE / 2 < client.info("commandstats")["cmdstat_hmget"]["calls"] < PAGE * 3
+
+
+@pytest.mark.parametrize("left", [200, 20])
+def test_each_is_read_once_while_others_come_and_go(store: ScheduleStore, redis_url: str, left: int) -> None:
+    """Also those whose slots are dispatched meanwhile, and where Redis makes its table of them smaller."""
+    client = connect(redis_url)
+    stay, go = [f"stay-{number}" for number in range(left)], [f"go-{number}" for number in range(PAGE * 16)]
+    save_bulk(client, [*go, *stay])
+    reading = iter(store)
+    seen = [stored.spec.name for stored in islice(reading, PAGE)]
+    client.zrem("redbeat::schedule", *(f"redbeat:{name}" for name in go))
+    for position in range(20):
+        client.zadd("redbeat::schedule", {f"redbeat:{name}": 10**9 + position for name in stay})
+    seen += [stored.spec.name for stored in islice(reading, PAGE)]
+    save_bulk(client, [f"new-{number}" for number in range(PAGE * 4)])
+    seen += [stored.spec.name for stored in reading]
+    assert len(seen) == len(set(seen))
+    assert set(stay) <= set(seen)

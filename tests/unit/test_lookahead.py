@@ -1,5 +1,7 @@
 """What is to come: instants with the clocks' doings in words, an edit before it is saved, load, crowds and spread."""
 
+import weakref
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from livebeat import Cron, Excluding, Interval, Once, RRule, ScheduleSpec, StoredSchedule, Union
 from livebeat.entry import Pause, Raw
 from livebeat.errors import SpecError
-from livebeat.lookahead import Crowd, Suggestion, load, preview, spread, upcoming
+from livebeat.lookahead import Crowd, Suggestion, load, preview, upcoming
 from livebeat.rules import Recurrence
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -228,8 +230,29 @@ def test_what_will_not_run_is_no_load() -> None:
     assert load(schedules, NOW, NOW + timedelta(hours=5), timedelta(hours=1)).counts == (1, 2, 1, 2, 2)
 
 
+def test_a_load_keeps_no_schedule() -> None:
+    """So one of a million costs no more memory than their distinct rules and names."""
+    seen: list[weakref.ref[StoredSchedule]] = []
+
+    def read() -> Iterator[StoredSchedule]:
+        for number in range(60):
+            one = stored(Cron("0 * * * *", "UTC"), name=f"{number}", max_runs=5 if number % 2 else None)
+            seen.append(weakref.ref(one))
+            yield one
+            del one
+            assert sum(each() is not None for each in seen) <= 1
+
+    found = load(read(), NOW, NOW + DAY, timedelta(hours=1), crowd=10)
+    assert (found.total, len(found.spread())) == (30 * 24 + 30 * 5, 60)
+    assert [each for each in seen if each() is not None] == []
+
+
+def spread(schedules: list[StoredSchedule], start: datetime, end: datetime, crowd: int = 100) -> list[Suggestion]:
+    return load(schedules, start, end, end - start, crowd=crowd).spread()
+
+
 def test_a_crowd_is_told_and_spread() -> None:
-    crowd = [stored(Cron("0 9 * * *", "UTC"), name=f"daily {n}") for n in range(300)]
+    crowd = [stored(Cron("0 9 * * *", "UTC"), name=f"daily {n:03}") for n in range(300)]
     often = [stored(Cron("* * * * *", "UTC"), name=f"often {n}") for n in range(5)]
     start, end = NOW + timedelta(hours=1), NOW + timedelta(hours=25)
     found = load([*crowd, *often], start, end, timedelta(hours=1))
@@ -238,7 +261,7 @@ def test_a_crowd_is_told_and_spread() -> None:
     assert load(crowd[:100], start, end, timedelta(hours=1)).crowds == ()
     assert spread(crowd[:100], start, end) == []
     suggested = spread([*crowd, *often], start, end)
-    assert suggested[0] == Suggestion("daily 0", 10, 305)
+    assert suggested[0] == Suggestion("daily 000", 10, 305)
     assert suggested[-1] == Suggestion("often 4", 10, 305)
     assert spread([*crowd, *often], start + DAY, end + DAY) == suggested
     spreaded = [

@@ -26,14 +26,12 @@ from livebeat.entry import OUT_OF_RANGE, Raw, Skipping, StoredSchedule, advanced
 from livebeat.events import HARD_CAP, encode
 from livebeat.message import Message
 from livebeat.spec import ScheduleSpec
-from livebeat.store import ScheduleStore, change, told
+from livebeat.store import PAGE, ScheduleStore, change, told
 
 logger = logging.getLogger(__name__)
 
 #: In the place of a run, where there is nothing to run.
 _NO_RUN = ("",) * 4
-#: Entries read by one script.
-_PAGE = 256
 _GRACE = NONE_GRACE.total_seconds()
 #: Seconds; scores that differ by less are the same instant.
 _SAME = 1e-6
@@ -83,18 +81,16 @@ class Preparation:
         """The entries behind index members; those that can't be read are set aside."""
         found = list(members)
         reads = []
-        for at in range(0, len(found), _PAGE):
-            page = found[at : at + _PAGE]
-            answers = self._link.script("read", [as_stored(key) for key, _ in page], [])
-            for (key, score), texts in zip(page, answers, strict=True):
-                bad = isinstance(texts, str)
-                raw = Raw() if bad else Raw(*(text or "" for text in texts))
+        for at in range(0, len(found), PAGE):
+            page = found[at : at + PAGE]
+            for (key, score), texts in zip(page, self._store.texts([key for key, _ in page]), strict=True):
+                gone = "its entry is gone: the index names a key without a definition"
+                raw, reason = (Raw(), texts) if isinstance(texts, str) else (texts, gone)
                 read = Read(key, self._link.keys.name(key), score, raw)
                 if raw.definition:
                     reads.append(read)
                 else:
-                    gone = "its entry is gone: the index names a key without a definition"
-                    self.set_aside(read, texts if bad else gone)
+                    self.set_aside(read, reason)
         return reads
 
     def item(self, read: Read, now: datetime, *, ahead: bool = False) -> Item | None:

@@ -9,6 +9,7 @@ from livebeat.rules.zone import stretch
 
 Gap = Literal["next_valid", "skip"]
 Repeat = Literal["first", "second", "both"]
+_GAPS, _REPEATS = get_args(Gap), get_args(Repeat)
 
 #: A 29 February on a given weekday comes back within 40 years, also across a century without a leap year.
 HORIZON = timedelta(days=41 * 366)
@@ -44,9 +45,9 @@ class Span(NamedTuple):
 
 def check_policies(gap: Any, repeat: Any) -> None:
     """Raises SpecError where one is none of those known."""
-    _check("gap", gap, get_args(Gap))
+    _check("gap", gap, _GAPS)
     if repeat is not None:
-        _check("repeat", repeat, get_args(Repeat))
+        _check("repeat", repeat, _REPEATS)
 
 
 def policies_to_json(gap: Gap, repeat: Repeat | None) -> dict[str, str]:

@@ -85,7 +85,9 @@ class Cron(Recurrence):
             raise SpecError(
                 "cron", "expression and timezone must be text", "expression과 timezone은 문자열이어야 합니다"
             )
-        return cls(expression, timezone, data.get("gap", "next_valid"), data.get("repeat"))
+        gap, repeat = data.get("gap", "next_valid"), data.get("repeat")
+        check_policies(gap, repeat)
+        return _parsed(expression, timezone, gap, repeat)
 
     def __str__(self) -> str:
         """As Celery prints a crontab, and as the old API showed it."""
@@ -99,6 +101,12 @@ def _instants(fields: Fields, within: tuple[timedelta, ...], span: Span) -> Iter
             yield from [begin + later for later in within]
         else:
             yield from [begin + later for later in within if span.low < hour + later <= span.high]
+
+
+@lru_cache(maxsize=65536)
+def _parsed(expression: str, timezone: str | None, gap: Gap, repeat: Repeat | None) -> Cron:
+    """One object for all the schedules that have the rule."""
+    return Cron(expression, timezone, gap, repeat)
 
 
 @lru_cache(maxsize=65536)

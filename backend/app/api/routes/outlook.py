@@ -10,7 +10,7 @@ from app.api.access import needs
 from app.api.engine import redis_link, store
 from app.api.routing import OrmRoute
 from app.api.validation import Instant
-from livebeat.lookahead import load, spread
+from livebeat.lookahead import load
 
 router = APIRouter(prefix="/scheduler", tags=["scheduler"], route_class=OrmRoute)
 
@@ -30,9 +30,7 @@ def upcoming_load(
     `crowd` start together; and the jitter (seconds) that would spread them, for 1,000 schedules at most."""
     begin = start or redis_link().now().replace(microsecond=0)
     finish = end or begin + _DAY
-    schedules = store.list()
-    found = load(schedules, begin, finish, timedelta(seconds=bucket), crowd=crowd)
-    suggested = spread(schedules, begin, finish, crowd=crowd) if found.crowds else []
+    found = load(store, begin, finish, timedelta(seconds=bucket), crowd=crowd)
     return {
         "from": found.start,
         "to": found.end,
@@ -40,5 +38,5 @@ def upcoming_load(
         "total": found.total,
         "counts": found.counts,
         "crowds": [{"at": at, "starts": starts} for at, starts in found.crowds],
-        "suggestions": [each._asdict() for each in suggested[:_SUGGESTIONS]],
+        "suggestions": [each._asdict() for each in found.spread()[:_SUGGESTIONS]],
     }
