@@ -20,6 +20,8 @@ ensure_environment all
 bin=$project_dir/.venv/bin
 # The tests start servers of their own; nobody's real one may be in reach.
 unset REDIS_URL REDIS_HOST DATABASE_URL POSTGRES_HOST
+# They start a thousand processes, too: what one has compiled the others load.
+unset PYTHONDONTWRITEBYTECODE
 if [ $# -gt 0 ]; then
     exec "$bin/pytest" "$@"
 fi
@@ -49,7 +51,7 @@ else
     printf '\n== engine-on-redis: left out, there is no redis-server on PATH\n'
 fi
 check e2e "$bin/pytest" tests/e2e -q -n 2 --dist loadfile
-check chaos "$bin/pytest" tests/chaos -q -n 2 --dist worksteal
+check chaos "$bin/pytest" tests/chaos -q -n 4 --dist worksteal
 if [ ${#failed[@]} -gt 0 ]; then
     printf '\nfailed: %s\n' "${failed[*]}"
     exit 1

@@ -8,8 +8,8 @@ import argparse
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
-import httpx2
 import redis
 
 from app.core.settings import get_settings
@@ -29,7 +29,7 @@ def flower() -> Verdict:
     path = get_settings().flower_socket
     if path is None:
         return False, "FLOWER_SOCKET is not set"
-    return _answers("http://flower/flower/healthcheck", httpx2.HTTPTransport(uds=str(path)))
+    return _answers("http://flower/flower/healthcheck", path)
 
 
 def beat() -> Verdict:
@@ -93,7 +93,10 @@ def main() -> int:
     return 0 if healthy else 1
 
 
-def _answers(url: str, transport: httpx2.HTTPTransport | None = None) -> Verdict:
+def _answers(url: str, unix_socket: Path | None = None) -> Verdict:
+    import httpx2
+
+    transport = httpx2.HTTPTransport(uds=str(unix_socket)) if unix_socket else None
     with httpx2.Client(transport=transport, timeout=_SECONDS, trust_env=False) as client:
         try:
             status = client.get(url).status_code

@@ -18,7 +18,7 @@ from typing import Any, Literal, Self
 
 import redis
 
-from app.core.settings_addresses import to_broker_url
+from app.core.redis_addresses import to_broker_url
 from chaos import account
 from chaos.app import TASK, Setup, Work, evidence, make_effects
 from chaos.checker import first_starts

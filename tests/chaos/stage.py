@@ -19,7 +19,7 @@ from celery import Celery
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from app.core.settings_addresses import to_broker_url
+from app.core.redis_addresses import to_broker_url
 from chaos.app import OURS, STOCK, Setup, evidence, make_app, make_effects
 from chaos.history import Execution
 from chaos.players import Player, Server

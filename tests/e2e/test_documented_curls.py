@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from launcher.servers.valkey import EmbeddedValkey
 from support.platform_processes import platform_environment, start
 from support.processes import clean_environment
 
-pytestmark = [pytest.mark.timeout(90), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.timeout(90), pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("redis_url")]
 
 LIST = "curl http://localhost:8000/api/scheduler/schedule"
 CREATE = """\
@@ -92,10 +93,12 @@ OPTIONS = {"expires": 3600}
 ALL = "app.tasks.scheduler.crawl_all_complexes"
 
 
-@pytest.fixture
-def address(redis_url: str, tmp_path: Path) -> Iterator[str]:
-    """Where the API process listens."""
-    with start("api", platform_environment(tmp_path)) as api:
+@pytest.fixture(scope="module")
+def address(
+    redis_server: EmbeddedValkey, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Where the API process listens. One serves the module; its Redis and its database are empty for each test."""
+    with start("api", platform_environment(tmp_path_factory.mktemp("api"))) as api:
         line = api.wait_for_line("Uvicorn running on http://", 60)
         yield line.split("http://")[1].split()[0]
 

@@ -11,7 +11,7 @@ import redis
 from celery import Celery
 from kombu import Queue
 
-from app.core.settings import to_broker_url
+from app.core.redis_addresses import to_broker_url
 from livebeat import Interval, ScheduleSpec, ScheduleStore, clock, run_state, send
 from livebeat.beat.dispatch import Dispatcher
 from livebeat.connection import link

@@ -11,7 +11,7 @@ import redis
 from celery import Celery
 
 from livebeat import Backfills, Cron, Interval, ScheduleSpec, ScheduleStore, clock
-from livebeat.cli import acting, backfilling, parser, showing
+from livebeat.cli import acting, backfilling, main, parser, showing
 from livebeat.cli.instants import parsed
 from livebeat.cli.output import DONE, LOOK
 from livebeat.errors import Language, LivebeatError, ScheduleNotFoundError, SpecError
@@ -233,10 +233,18 @@ def test_a_backfill_is_listed_watched_and_cancelled(
     assert backfill.id in shown
 
 
-def test_by_the_real_command(app: Celery, redis_url: str, tmp_path: Path, client: "redis.Redis") -> None:
+def test_by_the_real_command(
+    app: Celery,
+    redis_url: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every command by its whole command line; a process of its own tells what is right, and what is wrong."""
+    (tmp_path / "of_the_shell.py").write_text(f"from support.engine import make_app\napp = make_app({redis_url!r})\n")
+    monkeypatch.syspath_prepend(tmp_path)
     put(app, "매일 밤")
     for words, part in (
-        (("show",), "매일 밤  20"),
         (("show", "매일 밤"), "task: sample.echo"),
         (("preview", "매일 밤", "--every", "30"), "Nothing was saved."),
         (("pause", "매일 밤", "--note", "x"), "is paused"),
@@ -245,8 +253,9 @@ def test_by_the_real_command(app: Celery, redis_url: str, tmp_path: Path, client
         (("backfill", "매일 밤", *DAYS), "is started: 24 slots, side by side, 10 a second at most."),
         (("backfill", "--list"), "running: 0 of 24 sent"),
     ):
-        done = livebeat(redis_url, tmp_path, *words)
-        assert done.returncode == DONE, done.stderr
-        assert part in done.stdout, done.stdout
+        assert main([*words, "-A", "of_the_shell", "--lang", "en"]) == DONE
+        assert part in told(capsys)
+    shown = livebeat(redis_url, tmp_path, "show")
+    assert (shown.returncode, shown.stderr, "매일 밤  20" in shown.stdout) == (DONE, "", True), shown.stdout
     failed = livebeat(redis_url, tmp_path, "show", "none")
     assert (failed.returncode, failed.stderr) == (1, "No schedule is named 'none'.\n")

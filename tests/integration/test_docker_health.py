@@ -22,6 +22,16 @@ SERVICES = compose(
 )["services"]
 ENTRYPOINT = ["python", "-m", "launcher", "run"]
 SOCKET = "/run/livebeat/flower.sock"
+#: What each of them says once it is at work: asking earlier only starts one more process.
+AT_WORK = {
+    "api": "Application startup complete",
+    "beat": "Leading as",
+    "worker": " ready.",
+    "stats-refresh-consumer": " ready.",
+    "recorder": "reads livebeat:events",
+    "bridge": "takes from the list",
+    "flower": "Visit me via unix socket file",
+}
 
 
 @pytest.fixture
@@ -47,12 +57,13 @@ def check(service: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]
     return subprocess.run(words, env=env, cwd="/", text=True, capture_output=True, timeout=60)
 
 
-@pytest.mark.parametrize("service", ["api", "beat", "worker", "stats-refresh-consumer", "recorder", "bridge", "flower"])
+@pytest.mark.parametrize("service", AT_WORK)
 def test_healthy_while_it_runs_and_only_then(service: str, env: dict[str, str]) -> None:
     before = check(service, env)
     assert before.returncode != 0, before.stdout
     assert "Traceback" not in before.stderr
     with Running(command(service, env), env=env, cwd=PROJECT_DIR) as running:
+        running.wait_for_line(AT_WORK[service], 60)
         try:
             wait_until(lambda: check(service, env).returncode == 0, 60, f"{service} is healthy", every=0.5)
         except AssertionError as error:
@@ -64,10 +75,12 @@ def test_healthy_while_it_runs_and_only_then(service: str, env: dict[str, str]) 
 def test_a_beat_that_is_kept_out_by_another_kind_is_not_healthy(env: dict[str, str], redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         client.set(Keys().lock, "livebeat:another-host:1:abc:1")
-        with Running(command("beat", env), env=env, cwd=PROJECT_DIR):
+        with Running(command("beat", env), env=env, cwd=PROJECT_DIR) as running:
+            running.wait_for_line("Standing by for", 60)
             wait_until(lambda: check("beat", env).returncode == 0, 60, "it stands by", every=0.5)
             assert check("beat", env).stdout.startswith("standby, process ")
             client.set(Keys().lock, "a stock beat's token")
+            running.wait_for_line("is held by a beat that is not Livebeat's", 60)
             wait_until(lambda: check("beat", env).returncode == 1, 60, "it is kept out", every=0.5)
 
 

@@ -9,7 +9,7 @@ import pytest
 from support.platform_processes import COMMANDS, PROJECT_DIR, platform_environment, start
 from support.processes import Running
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("redis_url"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.usefixtures("redis_url"), pytest.mark.timeout(120)]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

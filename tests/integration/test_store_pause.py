@@ -10,7 +10,7 @@ from celery import Celery
 from celery.schedules import schedule
 from redbeat import RedBeatSchedulerEntry
 
-from app.core.settings import to_broker_url
+from app.core.redis_addresses import to_broker_url
 from livebeat import Cron, Interval, RRule, ScheduleSpec, ScheduleStore, clock
 from livebeat.beat.dispatch import Dispatcher
 from livebeat.cadence import resumed

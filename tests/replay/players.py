@@ -10,7 +10,7 @@ from celery.schedules import crontab, schedule
 from celery.signals import before_task_publish
 from redbeat import RedBeatScheduler, RedBeatSchedulerEntry
 
-from app.core.settings import to_broker_url
+from app.core.redis_addresses import to_broker_url
 from livebeat import Cron, Interval, ScheduleSpec, StoredSchedule
 from livebeat.beat.plan import decide
 from livebeat.entry import Raw

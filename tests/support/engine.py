@@ -11,7 +11,7 @@ from typing import Any
 import redis
 from celery import Celery
 
-from app.core.settings import to_broker_url
+from app.core.redis_addresses import to_broker_url
 from livebeat import install
 from livebeat.connection import link
 from livebeat.delivery import Relay

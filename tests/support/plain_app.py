@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import Celery
 
-from app.core.settings import to_broker_url
+from app.core.redis_addresses import to_broker_url
 
 REDIS, EVIDENCE = os.environ["SAMPLE_REDIS"], Path(os.environ["SAMPLE_EVIDENCE"])  # noqa: TID251  the test's choice
 

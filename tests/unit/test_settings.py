@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.core import settings_sources as module
-from app.core.settings import Settings, load_settings, to_broker_url, to_client_url
+from app.core.redis_addresses import to_broker_url, to_client_url
+from app.core.settings import Settings, load_settings
 from app.core.settings_problems import SettingsError
 
 

@@ -15,10 +15,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.core.data_dir import folder_problems, kept_secret
+from app.core.redis_addresses import to_broker_url, to_client_url
 from app.core.sample_secrets import sample_problems
 from app.core.settings_addresses import check_dsn, check_server, check_webhook, http_address
-from app.core.settings_addresses import to_broker_url as to_broker_url
-from app.core.settings_addresses import to_client_url as to_client_url
 from app.core.settings_headers import headers_of
 from app.core.settings_problems import SettingsError, UnusableValueError, problems_of
 from app.core.settings_sources import DEFAULT_DATA_DIR, ProjectPath, from_project, read_sources
