@@ -116,6 +116,8 @@ class Memory:
         self.text, self.problem = found.pop(_FILE, ""), found.pop(_PROBLEM, "")
         self.mark = Mark.parse(self.text)
         self.bases = {_name(name): Base(text) for name, text in found.items()}
+        #: How many entries are remembered, with what we did to them.
+        self.remembered = len(self.bases)
 
     def base(self, name: str) -> Base:
         """One entry, as it is now."""
@@ -175,6 +177,8 @@ class Memory:
             raise OvertakenError
         if answer == 0:
             raise LostError
+        if field_ != _FILE:
+            self.remembered += bool(after) - bool(before)
 
     def remember(self, step: Step) -> None:
         """An entry whose schedule stays as it is.
@@ -222,10 +226,14 @@ class _RememberingLink(Link):
         return 1
 
 
-def news(link: Link) -> tuple[str, str]:
-    """The texts of the mark and of the problem: whatever another leader or a person did shows here."""
-    mark, problem = cast("list[str | None]", link.client.hmget(link.keys.seed, [_FILE, _PROBLEM]))
-    return mark or "", problem or ""
+def news(link: Link) -> tuple[str, str, int]:
+    """The texts of the mark and of the problem, and how many entries are remembered: whatever another leader or a person
+    did shows here, also where it broke off half way."""
+    pipeline = link.client.pipeline(transaction=False)
+    pipeline.hmget(link.keys.seed, [_FILE, _PROBLEM])
+    pipeline.hlen(link.keys.seed)
+    (mark, problem), fields = pipeline.execute()
+    return mark or "", problem or "", fields - (mark is not None) - (problem is not None)
 
 
 def problem_of(link: Link) -> LivebeatError | None:

@@ -55,11 +55,8 @@ class Seeding:
         if problem is not None and (first or told != memory.problem):
             level = logging.WARNING if isinstance(problem, StaleCopyError) else logging.ERROR
             logger.log(level, "%s", printable(str(problem)))
-        self._seen = (
-            status,
-            memory.text,
-            told,
-        )  # only now: where Redis was away in between, the next round tries again
+        # Only now: where Redis was away in between, the next round tries again.
+        self._seen = (status, memory.text, told, memory.remembered)
 
     def apply(self) -> None:
         """Apply the file.
