@@ -119,7 +119,7 @@ class Hand:
             self.left_out += 1
             return None
         if ended:
-            self.killed.append((now, ended))
+            self.killed.append((_now_ms(), ended))  # what it did until then, it did alive
         names = kind.hits(self.stage, victim)
         for name in names:
             if name in self._hurt:

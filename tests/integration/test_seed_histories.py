@@ -18,3 +18,7 @@ def test_the_engine_does_what_the_model_says(redis_url: str, tmp_path: Path, fir
     app = make_app(redis_url)
     for seed in range(first, first + 25):
         Story(app, tmp_path, seed).play(25)
+
+
+def test_a_refused_copy_is_looked_at_again_when_another_broke_off_half_way(redis_url: str, tmp_path: Path) -> None:
+    Story(make_app(redis_url), tmp_path, 107687).play(25)
