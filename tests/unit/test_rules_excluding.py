@@ -157,6 +157,8 @@ def test_what_never_occurs_is_refused_at_once(make: Callable[[], Recurrence]) ->
             utc(2032, 1, 1, 9),
         ),
         (Excluding(Interval(seconds=60), rules=[Interval(seconds=120)]), utc(2026, 1, 1, 0, 1)),
+        # What takes all of it begins later.
+        (Excluding(Interval(seconds=60), rules=[Interval(seconds=60, anchor=utc(2030, 1, 1))]), utc(2026, 1, 1, 0, 1)),
     ],
 )  # fmt: skip
 def test_what_is_left_once_in_a_long_while_is_found(rule: Excluding, first: datetime) -> None:

@@ -44,7 +44,7 @@ def _covers(one: Recurrence, rule: Recurrence) -> bool:
         return True
     filled, lies_on = _filled(one), _lies_on(rule)
     if filled is not None and lies_on is not None and filled.holds(lies_on):
-        return True
+        return not _begins_later(one, rule)
     return isinstance(one, Cron) and isinstance(rule, Cron) and _accepts_all(one, rule)
 
 
@@ -67,6 +67,12 @@ def _lies_on(rule: Recurrence) -> _Grid | None:
     if isinstance(rule, Cron):
         return _Grid(_MINUTE) if fields_of(rule.expression).seconds == (0,) else _Grid(_SECOND)
     return _Grid(_SECOND) if isinstance(rule, RRule) else None
+
+
+def _begins_later(one: Recurrence, rule: Recurrence) -> bool:
+    """Whether instants of `rule` that are still to come lie before the first one of an interval."""
+    since = rule.anchor if isinstance(rule, Interval) else None
+    return isinstance(one, Interval) and (one.anchor or REFERENCE) > max(since or REFERENCE, REFERENCE)
 
 
 def _accepts_all(one: Cron, rule: Cron) -> bool:
