@@ -30,7 +30,8 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
@@ -299,3 +300,17 @@ class Upstream:
         reason_ko = f"{step} 응답이 JSON이 아닙니다 (상태 {reply.status}, {kind})"
         refused = UpstreamRejectedError if reply.status >= 400 else UpstreamUnavailableError
         raise refused(self.service, reason, reason_ko=reason_ko, status=reply.status)
+
+
+class UpstreamClient:
+    """A client of one service: a context manager that closes its connections."""
+
+    _upstream: Upstream
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._upstream.close()

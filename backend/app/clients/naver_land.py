@@ -9,15 +9,14 @@ import re
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import httpx2
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from app.clients.form import form_of
-from app.clients.http import Patience, Upstream, validated
+from app.clients.http import Patience, Upstream, UpstreamClient, validated
 from app.clients.rate import SharedRate
 from app.clients.text import CleanText
 from app.core.errors import (
@@ -149,7 +148,7 @@ def read_token(path: Path | None) -> str:
     return token
 
 
-class NaverLandClient:
+class NaverLandClient(UpstreamClient):
     """The site with one token. Use as a context manager."""
 
     def __init__(self, *, settings: Settings | None = None, patience: Patience | None = None) -> None:
@@ -170,14 +169,6 @@ class NaverLandClient:
             SharedRate(f"{SERVICE}:complex", per_second=1 / pause, redis_url=settings.client_url) if pause else None
         )
         self._step, self._data = "", None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._upstream.close()
 
     @property
     def last_answer(self) -> LastAnswer:

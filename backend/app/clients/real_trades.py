@@ -15,14 +15,12 @@ Each call counts against the day's calls (`app.clients.budget`) before it is mad
 import re
 from dataclasses import dataclass
 from datetime import date
-from types import TracebackType
-from typing import Self
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from app.clients.budget import DailyBudget
-from app.clients.http import Patience, Upstream
+from app.clients.http import Patience, Upstream, UpstreamClient
 from app.clients.rate import rate_limited
 from app.core.errors import (
     NotConfiguredError,
@@ -65,7 +63,7 @@ class Trade:
     cancelled_on: str | None
 
 
-class RealTradesClient:
+class RealTradesClient(UpstreamClient):
     """A client for one run; a context manager."""
 
     def __init__(self, *, settings: Settings | None = None, patience: Patience | None = None) -> None:
@@ -83,14 +81,6 @@ class RealTradesClient:
             patience=patience,
             accept="application/xml",
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._upstream.close()
 
     def trades(self, region: str, month: str) -> list[Trade]:
         """Every sale of a month (YYYYMM) in a region (the first five digits of its legal-dong code).

@@ -11,14 +11,13 @@ How `posts` copes is told in `app.clients.velog_paging`.
 import re
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 import httpx2
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from app.clients.http import Answer, Patience, Upstream, validated
+from app.clients.http import Answer, Patience, Upstream, UpstreamClient, validated
 from app.clients.text import CleanText
 from app.clients.velog_paging import PAGE_SIZE, PostWalk, VelogPost
 from app.core.errors import ShapeChangedError, UpstreamRejectedError, UpstreamUnavailableError
@@ -82,7 +81,7 @@ class _TokenCookies(httpx2.Auth):
         yield request
 
 
-class VelogClient:
+class VelogClient(UpstreamClient):
     """velog as one user sees it. Use as a context manager; `stats` may be called from several threads."""
 
     def __init__(
@@ -98,14 +97,6 @@ class VelogClient:
             redis_url=settings.client_url,
             patience=patience,
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._upstream.close()
 
     def current_user(self) -> VelogUser | None:
         """The tokens' owner, or None if velog doesn't accept them.

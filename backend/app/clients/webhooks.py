@@ -9,10 +9,9 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from app.clients.http import Patience, Reply, Upstream
+from app.clients.http import Patience, Reply, Upstream, UpstreamClient
 from app.core.errors import NotConfiguredError, RateLimitedError, ShapeChangedError, UpstreamRejectedError
 from app.core.settings import Settings, get_settings
 
@@ -90,7 +89,7 @@ SLACK = Channel("slack", 4000, 1.0, _escape_entities, _slack_body, _slack_has_it
 CHANNELS = {channel.name: channel for channel in (DISCORD, SLACK)}
 
 
-class Webhook:
+class Webhook(UpstreamClient):
     """One channel's webhook; a context manager."""
 
     def __init__(self, channel: Channel, *, settings: Settings | None = None, patience: Patience | None = None) -> None:
@@ -107,14 +106,6 @@ class Webhook:
             patience=patience,
             accept="*/*",
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._upstream.close()
 
     def post(self, text: str) -> None:
         """Post one message of at most `channel.limit` characters; a short wait that the service asks for is waited out.
