@@ -206,6 +206,50 @@ def test_retries_are_not_pushes_that_nobody_took(app: Celery, client: "redis.Red
     assert waiting(client) == [run]
 
 
+def cut_short(client: "redis.Redis", ledger: Ledger, run: str, how: str) -> None:
+    """Let the worker that claimed it vanish, lose it, stop, or take its task's word for a retry."""
+    assert ledger.claim(Run(run, "sample.echo"), "o", "w")[0] == "claimed"
+    if how == "vanished":
+        client.hset(f"livebeat:run:{run}", "lease_until", 1)
+        make_due(client, run)
+    else:
+        entry = ledger.read(run)
+        assert entry is not None
+        ledger.release(entry.run, "o", entry.attempt, after=0, because=how)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("how", "comes_first"), [("vanished", True), ("lost", True), ("stopped", True), ("asked", False)]
+)
+def test_what_was_cut_short_goes_before_the_backlog(
+    app: Celery, client: "redis.Redis", how: str, comes_first: bool
+) -> None:
+    run, *backlog = (sent(app) for _ in range(4))
+    ledger, relay = Ledger(link(app)), checked_relay(app)
+    for _ in range(2):
+        client.lrem("celery", 0, client.lindex("celery", 0 if waiting(client)[-1] == run else -1))
+        cut_short(client, ledger, run, how)
+        relay_all(relay)
+        assert waiting(client) == ([run, *backlog] if comes_first else [*backlog, run])
+
+
+def test_a_backlog_behind_what_was_cut_short_is_not_pushed_again(app: Celery, client: "redis.Redis") -> None:
+    """Whatever lies before them is older than they are, also where it was first on another queue."""
+    backlog = [sent(app) for _ in range(3)]
+    elsewhere = sent(app, queue="other")
+    ledger, relay = Ledger(link(app)), checked_relay(app)
+    client.delete("other")
+    client.hset(f"livebeat:run:{elsewhere}", "queue", "celery")
+    for run in backlog:
+        age(client, run, 100)
+    cut_short(client, ledger, elsewhere, "vanished")
+    relay_all(relay)
+    for _ in range(2):
+        make_due(client, *backlog)
+        relay_all(relay)
+    assert waiting(client) == [elsewhere, *backlog]
+
+
 def test_a_long_queue_does_not_hide_a_run_whose_worker_vanished(app: Celery, client: "redis.Redis") -> None:
     """All the checks of a backlog are due at once, and before it."""
     ledger, relay = Ledger(link(app)), checked_relay(app)

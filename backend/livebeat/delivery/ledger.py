@@ -111,6 +111,12 @@ class LedgerEntry:
     unique: str
     expires_at: float | None
     cancelled_by: str
+    is_cut_short: bool
+
+    @property
+    def goes_first(self) -> bool:
+        """Whether its message goes to the front of its list: it had its turn, and nothing of its own making ended it."""
+        return self.state == "running" or self.is_cut_short
 
     @property
     def is_used_up(self) -> bool:
@@ -136,6 +142,7 @@ class LedgerEntry:
             unique=fields.get("unique", ""),
             expires_at=float(fields["expires_at"]) if fields.get("expires_at") else None,
             cancelled_by=fields.get("cancelled_by", ""),
+            is_cut_short="cut_short" in fields,
         )
 
 
@@ -238,18 +245,19 @@ class Ledger:
         *,
         after: float,
         message: Message | None = None,
-        lost: bool = False,
+        because: Literal["asked", "stopped", "lost"] = "asked",
         **facts: Any,
     ) -> bool:
         """Give a run back; after `after` seconds its message, or this new one, is pushed again.
 
-        `owner` is '' where nobody has claimed it. `lost`: the execution counts against `MAX_ATTEMPTS` (see `lose`).
+        `owner` is '' where nobody has claimed it. `because`: what its task asked for goes to the end of its list; what its
+        worker stopped, or lost, to the front. A lost execution counts against `MAX_ATTEMPTS` (see `lose`).
         False where it is no longer this owner's.
         """
         keys = self._link.keys
         data = encode(run.facts(attempt=attempt, **facts))
         pushed = [message.queue, message.text, message.more_json] if message else ["", "", ""]
-        arguments = [run.run, owner, attempt, after, data, HARD_CAP, *pushed, "1" if lost else ""]
+        arguments = [run.run, owner, attempt, after, data, HARD_CAP, *pushed, because]
         return bool(self._link.script("release", [keys.run(run.run), keys.ledger, keys.events], arguments))
 
     def finish(self, run: Run, owner: str, attempt: int, event: str, **facts: Any) -> bool:
@@ -274,7 +282,7 @@ class Ledger:
         if entry.is_used_up:
             return self.end(entry, "run.lost", error=f"{error} (lost {entry.losses + 1} times)", **facts)
         facts["error"] = error
-        return self.release(entry.run, entry.owner, entry.attempt, after=after, lost=True, **facts)
+        return self.release(entry.run, entry.owner, entry.attempt, after=after, because="lost", **facts)
 
     def cancel(self, entry: LedgerEntry, **facts: Any) -> bool:
         """End a run in whose place another one is to run."""
@@ -295,12 +303,24 @@ class Ledger:
         pushes = entry.pushes + 1 if entry.state == "queued" else 1
         data = encode(run.facts(attempt=entry.attempt, pushes=pushes))
         read = [entry.state, entry.attempt, entry.pushes, entry.lease_until]
-        pushed = [entry.queue, copied(entry.text, now), copied_more(entry.more, now)]
+        # A list is in the order of its dates: what goes to its front is older than all.
+        pushed = [entry.queue, copied(entry.text, 0 if entry.goes_first else now), copied_more(entry.more, now)]
         return bool(
             self._link.script(
                 "push_again",
                 [keys.run(run.run), keys.ledger, keys.events, keys.plain],
-                [run.run, *read, next_check, data, HARD_CAP, self._link.broker_db, *pushed, plain, pushes],
+                [
+                    run.run,
+                    *read,
+                    next_check,
+                    data,
+                    HARD_CAP,
+                    self._link.broker_db,
+                    *pushed,
+                    plain,
+                    pushes,
+                    int(entry.goes_first),
+                ],
             )
         )
 

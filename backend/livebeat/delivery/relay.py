@@ -1,7 +1,8 @@
 """Pushes what is due in the ledger: released, or neither leased nor finished for too long. Runs in the leading beat.
 
 A run whose worker vanished goes to another at the end of its lease, and a released one when its time has come; after
-`MAX_ATTEMPTS` lost executions it is `lost`, with the reason.
+`MAX_ATTEMPTS` lost executions it is `lost`, with the reason. What was cut short goes to the front of its list, before any
+backlog; a retry that its task asked for goes to the end.
 
 A message that nobody has claimed is pushed again only if it can't be waiting any more: its list is empty, or the oldest
 message on it was pushed after this one. Consumers take from that end, and what a worker gives back returns to it, so a

@@ -153,7 +153,7 @@ def _child_is_gone(request: Any, error: BaseException) -> None:
             ledger,
             request.id,
             _is_in_child(request),
-            lambda entry: ledger.release(entry.run, entry.owner, entry.attempt, after=0, **why),
+            lambda entry: ledger.release(entry.run, entry.owner, entry.attempt, after=0, because="stopped", **why),
         )
     else:
         lost = f"its process {request.worker_pid} was lost: {error}"

@@ -14,10 +14,11 @@ local function pushable(db, queue)
   return kind == 'list' or kind == 'none'
 end
 
--- Push messages onto one queue, the first one first; then their further commands (JSON each).
-local function push(db, queue, texts, more)
+-- Push messages onto one queue, the first one first, or to its front, whence they are taken; then their further commands
+-- (JSON each).
+local function push(db, queue, texts, more, to_front)
   in_broker(db, function()
-    redis.call('LPUSH', queue, unpack(texts))
+    redis.call(to_front and 'RPUSH' or 'LPUSH', queue, unpack(texts))
     for _, commands in ipairs(more) do
       for _, command in ipairs(cjson.decode(commands)) do redis.call(unpack(command)) end
     end
