@@ -135,9 +135,9 @@ def as_left(ours: dict[str, Any], trusted: bool, theirs: Any, last_run_at: datet
 
 def _was_run_by_another(ours: dict[str, Any], last_run_at: datetime) -> bool:
     """Ours is a slot before `next`, or the instant of an edit; a stock beat writes when it sent, and leaves `next`."""
-    if ours.get("next") is None or last_run_at.isoformat() == ours.get("at"):
+    if ours.get("next") is None or clock.to_epoch(last_run_at) < float(ours["next"]):
         return False
-    return clock.to_epoch(last_run_at) >= float(ours["next"])
+    return last_run_at.isoformat() != ours.get("at")
 
 
 def _same_in_redbeat(kept: Recurrence, written: Recurrence) -> bool:

@@ -47,7 +47,7 @@ class Link:
         conf = self.app.redbeat_conf
         return keys_for(conf.key_prefix, conf.lock_key, self.app.amqp.queues)
 
-    @property
+    @cached_property
     def zone(self) -> str:
         """The app's time zone: the default of every rule."""
         return str(self.app.timezone)

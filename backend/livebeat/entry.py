@@ -24,7 +24,11 @@ FIELDS = ("definition", "meta", "livebeat")
 OUT_OF_RANGE = -1.0
 _NO_DELAY = timedelta()
 _REDBEAT = RedBeatJSONDecoder()
-_INSTANT = ("__type__", "year", "month", "day", "hour", "minute", "second", "microsecond", "timezone")
+#: `meta` as RedBeat's encoder and ours write it, in UTC; nearly all are so.
+_META = re.compile(
+    r'\{"last_run_at": \{"__type__": "datetime", "year": (\d{4}), "month": (\d\d?), "day": (\d\d?), "hour": (\d\d?), '
+    r'"minute": (\d\d?), "second": (\d\d?), "microsecond": (\d{1,6}), "timezone": 0\.0\}(?:, "total_run_count": (\d+))?\}'
+)
 _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 #: In our JSON; within a string of it the quotes would be escaped.
 _NEXT = re.compile(r'"next": [^,}]+(, "due": [^,}]+)?')
@@ -280,27 +284,19 @@ def _meta(text: str) -> tuple[datetime | None, int]:
     if not text:
         return None, 0
     try:
+        if found := _META.fullmatch(text):
+            year, month, day, hour, minute, second, micro, runs = map(int, found.groups("0"))
+            return datetime(year, month, day, hour, minute, second, micro, UTC), runs
         meta = _parsed(text)
         last_run_at = meta.get("last_run_at")
         if isinstance(last_run_at, dict):
-            last_run_at = _instant(last_run_at)
+            last_run_at = _REDBEAT.dict_to_object(last_run_at)
         count = int(meta.get("total_run_count") or 0)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise SpecError("meta", f"can't be read: {error}") from None
     if isinstance(last_run_at, datetime):
         return last_run_at.astimezone(UTC), count
     return None, count
-
-
-def _instant(data: dict[str, Any]) -> Any:
-    """An instant in RedBeat's JSON; nearly always as its encoder and ours write one, in UTC."""
-    try:
-        kind, year, month, day, hour, minute, second, microsecond, zone = data.values()
-        if kind == "datetime" and zone == 0 and tuple(data) == _INSTANT:
-            return datetime(year, month, day, hour, minute, second, microsecond, tzinfo=UTC)
-    except ValueError:
-        pass
-    return _REDBEAT.dict_to_object(data)
 
 
 def _parsed(text: str) -> Any:

@@ -31,8 +31,10 @@ from livebeat.spec import ScheduleSpec
 _KNOWN_OPTIONS = frozenset({"queue", "priority", "expires", "time_limit", "soft_time_limit", "ignore_result"})
 _SHAPES = 1000
 _SIGNALS = (signals.before_task_publish, signals.after_task_publish, signals.task_sent)
-#: Arguments of at most so many, so short and so large take the quick way.
-_FEW, _SHORT, _BIG = 8, 40, 10**12
+#: The repr of a few short texts and numbers, which is Celery's too.
+_SHORT = r"(?:'[A-Za-z0-9_-]{1,40}'|-?\d{1,12}|None|True|False)"
+_PLAIN = re.compile(rf"\(\)|\{{\}}|\{{{_SHORT}: {_SHORT}(?:, {_SHORT}: {_SHORT}){{0,7}}\}}")
+_FEW = 8
 _encode = JSONEncoder().encode
 
 
@@ -67,7 +69,7 @@ class Templates:
 
     def __init__(self, app: Celery, *, ledgered: bool) -> None:
         self._app, self._ledgered = app, ledgered
-        self._tags, self._tag = uuid.uuid4(), count()
+        self._tags, self._tag = str(uuid.uuid4()), count()
         self._levels = app.conf.task_repr_maxlevels
         self._sizes = app.amqp.argsrepr_maxsize, app.amqp.kwargsrepr_maxsize
         self._of: dict[tuple[str, str], _Template | None] = {}
@@ -181,17 +183,9 @@ class Templates:
 
 def _repr(value: Any, most: int, levels: int) -> str:
     """Celery's `saferepr`, which is Python's own repr, thirty times slower, where nothing is long, nested or odd."""
-    inner = value.items() if isinstance(value, dict) else ()
-    if len(inner) == len(value) <= _FEW and all(_is_simple(key) and _is_simple(one) for key, one in inner):
-        return repr(value)
+    if len(value) <= _FEW and _PLAIN.fullmatch(text := repr(value)) and len(text) <= most:
+        return text
     return str(saferepr(value, most, levels))
-
-
-def _is_simple(value: Any) -> bool:
-    kind = type(value)
-    if kind is str:
-        return len(value) <= _SHORT and value.isascii() and value.replace("_", "").replace("-", "").isalnum()
-    return (kind is int and -_BIG < value < _BIG) or value is None or kind is bool
 
 
 def headers_of(run: Run) -> dict[str, Any]:
