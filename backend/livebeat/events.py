@@ -111,6 +111,21 @@ class EventReader:
         return self._client.xtrim(self._stream, minid=min(floors, key=_order), approximate=True)
 
 
+def unread(client: "redis.Redis", keys: Keys) -> dict[str, datetime]:
+    """Each consumer group that hasn't dealt with all entries → when the oldest that it lacks was written."""
+    stream, found = keys.events, {}
+    for group in client.xinfo_groups(stream):
+        pending = client.xpending(stream, group["name"])
+        if pending["pending"]:
+            oldest = pending["min"]
+        else:
+            entries = cast("list[Any]", client.xrange(stream, f"({group['last-delivered-id']}", count=1))
+            oldest = entries[0][0] if entries else None
+        if oldest is not None:
+            found[group["name"]] = clock.from_epoch(_order(oldest)[0] / 1000)
+    return found
+
+
 def _order(entry_id: str) -> tuple[int, int]:
     milliseconds, _, sequence = entry_id.partition("-")
     return int(milliseconds), int(sequence or 0)

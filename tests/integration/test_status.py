@@ -10,12 +10,14 @@ import pytest
 import redis
 from celery import Celery
 
-from livebeat import Interval, ScheduleSpec, ScheduleStore, clock
+from livebeat import Cron, Interval, ScheduleSpec, ScheduleStore, clock
+from livebeat.backfill import Backfills
 from livebeat.beat.heartbeat import Facts, Heartbeat
 from livebeat.cli.output import DONE, LOOK
 from livebeat.cli.state import read_state
 from livebeat.cli.status import run
 from livebeat.connection import link
+from livebeat.events import EventReader
 from support.beats import beat, livebeat
 from support.engine import connect, make_app
 from support.waiting import wait_until
@@ -124,6 +126,47 @@ def test_a_leader_that_cannot_ask_the_workers(app: Celery, capsys: pytest.Captur
     status, told = text(app, capsys)
     assert status == LOOK
     assert "CONSUMERS NOT CHECKED: the leader can't ask the workers which queues they consume (no permission)" in told
+
+
+def test_a_reader_of_events_that_does_not_run(
+    app: Celery, client: "redis.Redis", capsys: pytest.CaptureFixture[str]
+) -> None:
+    lead(app)
+    reader, other = (EventReader(client, link(app).keys, group, "one") for group in ("recorder", "bridge"))
+    reader.register()
+    other.register()
+    put(app, "a")
+    assert text(app, capsys)[0] == DONE  # they have a minute
+    seconds, _ = client.time()
+    client.delete("livebeat:events")
+    reader.register()
+    other.register()
+    client.xadd("livebeat:events", {"type": "x", "data": "{}"}, id=f"{(seconds - 600) * 1000}-0")
+    other.ack(other.read(block_ms=1))
+    status, english = text(app, capsys)
+    assert status == LOOK
+    assert "EVENTS UNREAD: group 'recorder', for 10 minutes." in english
+    assert "redis-cli XGROUP DESTROY livebeat:events recorder" in english
+    assert "bridge" not in english
+    assert "그룹 'recorder', 10분 동안" in text(app, capsys, "ko")[1]
+    assert list(json.loads(text(app, capsys, programs=True)[1])["unread"]) == ["recorder"]
+    taken = reader.read(block_ms=1)
+    assert text(app, capsys)[0] == LOOK  # taken, and not dealt with
+    reader.ack(taken)
+    assert text(app, capsys)[0] == DONE
+
+
+def test_a_backfill_under_way(app: Celery, capsys: pytest.CaptureFixture[str]) -> None:
+    lead(app)
+    put(app, "a", recurrence=Cron("* * * * *"))
+    now = clock.now()
+    started = Backfills(app).start("a", now - timedelta(minutes=10), now)
+    status, english = text(app, capsys)
+    assert status == DONE
+    assert f"backfill: a, 0 of {started.total} runs ended, 0 sent ({started.id})" in english
+    assert f"백필: a, 전체 {started.total}건 중" in text(app, capsys, "ko")[1]
+    Backfills(app).cancel(started.id)
+    assert "backfill: " not in text(app, capsys)[1]
 
 
 def test_a_beat_that_fell_silent(app: Celery, client: "redis.Redis", capsys: pytest.CaptureFixture[str]) -> None:

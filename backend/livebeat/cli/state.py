@@ -10,6 +10,7 @@ import redis
 from celery import Celery
 
 from livebeat import clock
+from livebeat.backfill import Backfill, Backfills
 from livebeat.beat.dispatch import CLOCK_SLACK
 from livebeat.beat.heartbeat import SILENCE, Beat, beats
 from livebeat.connection import Link, link
@@ -17,17 +18,21 @@ from livebeat.delivery.consumers import own_queues, plain_workers
 from livebeat.delivery.workers import Worker, workers
 from livebeat.doctor import Read, examine, pages
 from livebeat.errors import LivebeatError
+from livebeat.events import unread
 from livebeat.keys import TOKEN_PREFIX
 from livebeat.seedfile import problem_of
 
 #: Seconds past its slot after which a schedule counts as overdue; a standby has taken over long before.
 OVERDUE = 1.0
+#: Seconds after which an event that a reader hasn't dealt with counts as unread; readers take them at once.
+UNREAD = 60.0
 
 
 @dataclass(kw_only=True)
 class State:
     """`paused` counts pauses without an end; `set_aside` is by name. `workers`: the installed ones; `plain`: the others
-    on this app's queues. `unreadable`: keys that hold what they must not."""
+    on this app's queues. `backfills`: those under way. `unread`: consumer groups of the event stream that don't keep up, and
+    since when. `unreadable`: keys that hold what they must not."""
 
     now: datetime
     holder: str | None = None
@@ -45,7 +50,9 @@ class State:
     workers: list[Worker] = field(default_factory=list)
     plain: dict[str, list[str]] = field(default_factory=dict)
     seed_problem: LivebeatError | None = None
+    backfills: list[Backfill] = field(default_factory=list)
     events: int = 0
+    unread: dict[str, datetime] = field(default_factory=dict)
     mark: datetime | None = None
     unreadable: dict[str, str] = field(default_factory=dict)
 
@@ -70,7 +77,15 @@ class State:
         leading = self.leading
         if leading is None or self.is_silent(leading) or leading.holds or leading.unchecked:
             return False
-        amiss = (self.overdue, self.set_aside, self.given_up, self.plain, self.unreadable, self.seed_problem)
+        amiss = (
+            self.overdue,
+            self.set_aside,
+            self.given_up,
+            self.plain,
+            self.unread,
+            self.unreadable,
+            self.seed_problem,
+        )
         return not (self.clock_held or any(amiss))
 
     def age(self, beat: Beat) -> float:
@@ -120,7 +135,11 @@ def read_state(app: Celery) -> State:
     plain = ask(keys.plain, lambda: plain_workers(of), {})
     state.plain = {queue: names for queue, names in plain.items() if queue in own}
     state.seed_problem = ask(keys.seed, lambda: problem_of(of))
+    backfills = ask(keys.backfills, Backfills(app).list, [])
+    state.backfills = [backfill for backfill in backfills if backfill.state == "running"]
     state.events = ask(keys.events, lambda: client.xlen(keys.events), 0)
+    since = ask(keys.events, lambda: unread(client, keys), {}) if state.events else {}
+    state.unread = {group: at for group, at in since.items() if (state.now - at).total_seconds() > UNREAD}
     mark = ask(keys.mark, lambda: float(cast("str", client.get(keys.mark) or 0)), 0.0)
     state.mark = clock.from_epoch(mark) if mark else None
     return state

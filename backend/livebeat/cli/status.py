@@ -9,6 +9,7 @@ from celery import Celery
 
 from livebeat.cli.output import DONE, LOOK, plain, write
 from livebeat.cli.state import State, read_state
+from livebeat.connection import link
 from livebeat.errors import Language, LivebeatError
 from livebeat.rules.zone import zone
 
@@ -39,7 +40,10 @@ _WORDS: dict[Language, dict[str, str]] = {
         "workers": "workers: {count} with livebeat.install",
         "uncached": "slow path: messages are built one by one ({reason})",
         "seed": "SCHEDULES FILE: {reason}",
+        "backfill": "backfill: {name}, {done} of {total} runs ended, {sent} sent ({id})",
         "events": "event stream: {events} entries",
+        "unread": "EVENTS UNREAD: group '{group}', for {minutes:.0f} minutes. What reads for it doesn't run, or hangs; the "
+        "stream keeps everything for it meanwhile. Start it; if it is gone for good: redis-cli XGROUP DESTROY {stream} {group}",
         "mark": "clock: newest dispatch {at}",
         "ahead": "CLOCK: the newest dispatch, {at}, lies {seconds:.3f} s ahead of Redis' clock; dispatch waits for it",
         "aside": "set aside: {name}: {reason}",
@@ -71,7 +75,10 @@ _WORDS: dict[Language, dict[str, str]] = {
         "workers": "Worker: livebeat.install 적용 {count}개",
         "uncached": "느린 경로: 메시지를 하나씩 만듭니다 ({reason})",
         "seed": "스케줄 파일: {reason}",
+        "backfill": "백필: {name}, 전체 {total}건 중 종료 {done}건, 전송 {sent}건 ({id})",
         "events": "이벤트 스트림: {events}건",
+        "unread": "읽지 않은 이벤트: 그룹 '{group}', {minutes:.0f}분 동안. 읽는 프로세스가 꺼졌거나 멈췄고, 그동안 스트림은 이벤트를 "
+        "모두 보관합니다. 다시 시작하거나, 더 이상 쓰지 않으면: redis-cli XGROUP DESTROY {stream} {group}",
         "mark": "시계: 마지막 실행 {at}",
         "ahead": "시계: 마지막 실행 시각 {at}이 Redis 시계보다 {seconds:.3f}초 앞섭니다. 그때까지 실행을 보류합니다",
         "aside": "제외됨: {name}: {reason}",
@@ -88,8 +95,8 @@ def add_parser(commands: Any) -> Any:
         "status",
         help="who leads, what waits, what is set aside and why",
         description="Exit status 0 all is well, 3 something needs a look (no leader, a foreign one, dispatch held, "
-        "schedules overdue or set aside, runs given up, workers without livebeat.install, a schedules file that can't be "
-        "applied), 1 Redis or the app can't be used.",
+        "schedules overdue or set aside, runs given up, workers without livebeat.install, events that nobody reads, a "
+        "schedules file that can't be applied), 1 Redis or the app can't be used.",
     )
     command.add_argument("--json", action="store_true", help="for programs")
     return command
@@ -99,12 +106,13 @@ def run(app: Celery, options: Any, language: Language) -> int:
     """Print the state; returns the exit status."""
     state = read_state(app)
     zone_ = zone(str(app.timezone))
-    text = _as_json(state) if options.json else "\n".join(_as_text(state, zone_, _WORDS[language], language))
+    stream = link(app).keys.events
+    text = _as_json(state) if options.json else "\n".join(_as_text(state, zone_, _WORDS[language], language, stream))
     write(text)
     return DONE if state.is_well else LOOK
 
 
-def _as_text(state: State, zone_: tzinfo, words: dict[str, str], language: Language) -> Iterable[str]:
+def _as_text(state: State, zone_: tzinfo, words: dict[str, str], language: Language, stream: str) -> Iterable[str]:
     yield from _beat_lines(state, words)
     yield words["schedules"].format(
         schedules=state.schedules, paused=state.paused, finished=state.finished, aside=len(state.set_aside)
@@ -120,7 +128,9 @@ def _as_text(state: State, zone_: tzinfo, words: dict[str, str], language: Langu
         yield words["uncached"].format(reason="; ".join(facts.uncached))
     if state.seed_problem is not None:
         yield words["seed"].format(reason=plain(state.seed_problem.text(language)))
-    yield words["events"].format(events=state.events)
+    for one in state.backfills[:SHOWN]:
+        yield words["backfill"].format(name=plain(one.name), done=one.done, total=one.total, sent=one.sent, id=one.id)
+    yield from _event_lines(state, words, stream)
     if state.mark is not None:
         ahead = (state.mark - state.now).total_seconds()
         yield words["ahead" if state.clock_held else "mark"].format(at=_at(state.mark, zone_), seconds=ahead)
@@ -130,6 +140,13 @@ def _as_text(state: State, zone_: tzinfo, words: dict[str, str], language: Langu
         yield words["more"].format(count=len(state.set_aside) - SHOWN)
     for key, error in state.unreadable.items():
         yield words["unreadable"].format(key=key, error=plain(error))
+
+
+def _event_lines(state: State, words: dict[str, str], stream: str) -> Iterable[str]:
+    yield words["events"].format(events=state.events)
+    for group, since in sorted(state.unread.items()):
+        minutes = (state.now - since).total_seconds() / 60
+        yield words["unread"].format(group=plain(group), minutes=minutes, stream=stream)
 
 
 def _delivery_lines(state: State, words: dict[str, str]) -> Iterable[str]:
@@ -194,7 +211,9 @@ def _as_json(state: State) -> str:
         "workers": [{**vars(worker), "received": len(worker.received)} for worker in state.workers],
         "plain": state.plain,
         "seed_problem": _texts(state.seed_problem) if state.seed_problem else None,
+        "backfills": [backfill.facts() for backfill in state.backfills],
         "events": state.events,
+        "unread": {group: since.isoformat() for group, since in state.unread.items()},
         "mark": state.mark,
         "unreadable": state.unreadable,
     }
