@@ -189,7 +189,10 @@ TABLES = {
             Column("schedules, starts or suggestions", "found", 0),
         ),
     ),
-    "rules": Table("One look at a rule: its next instant", (Column("p50 µs", "us", 1), Column("p99 µs", "p99_us", 1))),
+    "rules": Table(
+        "One look at a rule: its next instant, or its refusal",
+        (Column("p50 µs", "us", 1), Column("p99 µs", "p99_us", 1)),
+    ),
     "profile": Table(
         "Where the last microsecond goes",
         (Column("µs a message", "us_each", 1), Column("of these after the due instant", "after_us_each", 1)),
