@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -206,11 +207,12 @@ def _judged(
         found = f"{slow} of {len(soon)} later"
         bars = (*bars, Bar("what a killed worker had in hand runs again within 15 s", found, not slow))
     effects = sum(line.kind == "effect" for line in history.executions)
+    taken_over = [*filter(isfinite, takeovers(history))]  # not those after which no slot was due
     figures = {
         "faults": dict(sorted(_counted(history).items())),
         "left out, the victim being hurt already": hand.left_out,
         "late, ms": lateness(history),
-        "latest due slot after a leader's kill, ms": spread(takeovers(history)),
+        "latest due slot after a leader's kill, ms": spread(taken_over),
         "longest silence, ms": longest_silence(history),
         "jobs accepted": sum(call.outcome == "ok" for call in history.calls),
         "jobs without an answer": sum(call.outcome == "info" for call in history.calls),
