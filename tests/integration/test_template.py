@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from celery import Celery, signals
 from celery.utils.saferepr import saferepr
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from kombu import Queue
 
@@ -80,8 +80,16 @@ def test_a_template_gives_what_celery_builds(app: Celery, args: list[Any], kwarg
     assert templates.slow == {}
 
 
-@settings(max_examples=300, deadline=None)
+PLAIN = {"schedule": "refresh-0000340", "number": 340, "below": -10, "none": None, "yes": True}
+
+
+@settings(max_examples=150, deadline=None)
 @given(value=st.dictionaries(st.text(max_size=50), VALUES, max_size=10))
+@example(value={})
+@example(value=PLAIN)
+@example(value={**PLAIN, "long": "x" * 41, "large": 10**12, "quoted": "it's"})
+@example(value={f"name-{number}": "x" * 40 for number in range(8)})
+@example(value={f"name-{number}": "x" * 40 for number in range(9)})
 def test_the_quick_repr_is_celerys(value: dict[str, Any]) -> None:
     assert _repr(value, 1024, 3) == saferepr(value, 1024, maxlevels=3)
 
