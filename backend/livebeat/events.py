@@ -102,10 +102,7 @@ class EventReader:
 
     def trim(self) -> int:
         """Drop what every group has acknowledged; returns how many entries went."""
-        floors = []
-        for group in self._client.xinfo_groups(self._stream):
-            pending = self._client.xpending(self._stream, group["name"])
-            floors.append(pending["min"] if pending["pending"] else group["last-delivered-id"])
+        floors = [floor for _, floor, _ in _floors(self._client, self._stream)]
         if not floors:
             return 0
         return self._client.xtrim(self._stream, minid=min(floors, key=_order), approximate=True)
@@ -113,17 +110,22 @@ class EventReader:
 
 def unread(client: "redis.Redis", keys: Keys) -> dict[str, datetime]:
     """Each consumer group that hasn't dealt with all entries → when the oldest that it lacks was written."""
-    stream, found = keys.events, {}
+    found = {}
+    for group, floor, pends in _floors(client, keys.events):
+        lacked = f"{'' if pends else '('}{floor}"
+        entries = cast("list[Any]", client.xrange(keys.events, lacked, count=1))
+        if entries:
+            found[group] = clock.from_epoch(_order(entries[0][0])[0] / 1000)
+    return found
+
+
+def _floors(client: "redis.Redis", stream: str) -> Iterator[tuple[str, Any, bool]]:
+    """Each consumer group, with the oldest entry that it took and has not acknowledged, else the last that it took; and
+    whether that one pends."""
     for group in client.xinfo_groups(stream):
         pending = client.xpending(stream, group["name"])
-        if pending["pending"]:
-            oldest = pending["min"]
-        else:
-            entries = cast("list[Any]", client.xrange(stream, f"({group['last-delivered-id']}", count=1))
-            oldest = entries[0][0] if entries else None
-        if oldest is not None:
-            found[group["name"]] = clock.from_epoch(_order(oldest)[0] / 1000)
-    return found
+        pends = bool(pending["pending"])
+        yield group["name"], pending["min"] if pends else group["last-delivered-id"], pends
 
 
 def _order(entry_id: str) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from celery import Celery
 from livebeat import run_state, send
 from livebeat.connection import link
 from livebeat.delivery import Relay
-from livebeat.delivery.ledger import Ledger, Run
+from livebeat.delivery.ledger import Because, Ledger, Run
 from livebeat.delivery.relay import LONGEST_CHECK, MAX_PUSHES, NEXT_LOOK, PAGE, SECOND_LOOK
 from support.engine import checked_relay, connect, make_app
 
@@ -206,23 +206,21 @@ def test_retries_are_not_pushes_that_nobody_took(app: Celery, client: "redis.Red
     assert waiting(client) == [run]
 
 
-def cut_short(client: "redis.Redis", ledger: Ledger, run: str, how: str) -> None:
-    """Let the worker that claimed it vanish, lose it, stop, or take its task's word for a retry."""
+def cut_short(client: "redis.Redis", ledger: Ledger, run: str, how: Because | None) -> None:
+    """Let the worker that claimed it give it back, or vanish (None)."""
     assert ledger.claim(Run(run, "sample.echo"), "o", "w")[0] == "claimed"
-    if how == "vanished":
+    if how is None:
         client.hset(f"livebeat:run:{run}", "lease_until", 1)
         make_due(client, run)
     else:
         entry = ledger.read(run)
         assert entry is not None
-        ledger.release(entry.run, "o", entry.attempt, after=0, because=how)  # type: ignore[arg-type]
+        ledger.release(entry.run, "o", entry.attempt, after=0, because=how)
 
 
-@pytest.mark.parametrize(
-    ("how", "comes_first"), [("vanished", True), ("lost", True), ("stopped", True), ("asked", False)]
-)
+@pytest.mark.parametrize(("how", "comes_first"), [(None, True), ("lost", True), ("stopped", True), ("asked", False)])
 def test_what_was_cut_short_goes_before_the_backlog(
-    app: Celery, client: "redis.Redis", how: str, comes_first: bool
+    app: Celery, client: "redis.Redis", how: Because | None, comes_first: bool
 ) -> None:
     run, *backlog = (sent(app) for _ in range(4))
     ledger, relay = Ledger(link(app)), checked_relay(app)
@@ -242,7 +240,7 @@ def test_a_backlog_behind_what_was_cut_short_is_not_pushed_again(app: Celery, cl
     client.hset(f"livebeat:run:{elsewhere}", "queue", "celery")
     for run in backlog:
         age(client, run, 100)
-    cut_short(client, ledger, elsewhere, "vanished")
+    cut_short(client, ledger, elsewhere, None)
     relay_all(relay)
     for _ in range(2):
         make_due(client, *backlog)

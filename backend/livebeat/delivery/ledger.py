@@ -37,6 +37,8 @@ MAX_ATTEMPTS = 3
 FIRST_CHECK = 30
 
 Claim = Literal["claimed", "held", "gone"]
+#: Why a run is given back.
+Because = Literal["asked", "stopped", "lost"]
 
 
 @dataclass(frozen=True)
@@ -245,7 +247,7 @@ class Ledger:
         *,
         after: float,
         message: Message | None = None,
-        because: Literal["asked", "stopped", "lost"] = "asked",
+        because: Because = "asked",
         **facts: Any,
     ) -> bool:
         """Give a run back; after `after` seconds its message, or this new one, is pushed again.
@@ -305,24 +307,9 @@ class Ledger:
         read = [entry.state, entry.attempt, entry.pushes, entry.lease_until]
         # A list is in the order of its dates: what goes to its front is older than all.
         pushed = [entry.queue, copied(entry.text, 0 if entry.goes_first else now), copied_more(entry.more, now)]
-        return bool(
-            self._link.script(
-                "push_again",
-                [keys.run(run.run), keys.ledger, keys.events, keys.plain],
-                [
-                    run.run,
-                    *read,
-                    next_check,
-                    data,
-                    HARD_CAP,
-                    self._link.broker_db,
-                    *pushed,
-                    plain,
-                    pushes,
-                    int(entry.goes_first),
-                ],
-            )
-        )
+        arguments = [run.run, *read, next_check, data, HARD_CAP, self._link.broker_db, *pushed, plain, pushes]
+        places = [keys.run(run.run), keys.ledger, keys.events, keys.plain]
+        return bool(self._link.script("push_again", places, [*arguments, int(entry.goes_first)]))
 
     def tell(self, run: Run, event: str, **facts: Any) -> bool:
         """Write an event that no script makes true. Best effort; returns whether Redis took it."""
