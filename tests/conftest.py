@@ -63,7 +63,11 @@ def redis_server() -> Iterator[EmbeddedValkey]:
 
 @pytest.fixture
 def redis_url(redis_server: EmbeddedValkey) -> str:
-    """Its address, in redis-py's spelling. Empty at the start of each test."""
+    """Its address, in redis-py's spelling. Empty at the start of each test, and nobody of an earlier one still waits in it:
+    a killed worker's or a closed channel's `BRPOP` would go on for a second, and take the next test's message."""
     with redis.Redis.from_url(redis_server.client_url) as client:
         client.flushall()
+        for other in client.client_list():
+            if "b" in other["flags"]:
+                client.client_unblock(int(other["id"]))
     return redis_server.client_url
