@@ -1,6 +1,7 @@
 """The fields of a cron expression, checked, and the readings that fit them all."""
 
 from bisect import bisect_left, bisect_right
+from calendar import isleap
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -15,6 +16,7 @@ _NAMES = ("second", "minute", "hour", "day_of_month", "month_of_year", "day_of_w
 #: How many values a field has, and the first.
 _SIZES = ((60, 0), (60, 0), (24, 0), (31, 1), (12, 1), (7, 0))
 _LONGEST_MONTH = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_FEBRUARY = 2
 _DAY = timedelta(days=1)
 _LAST_YEAR = 9_998
 
@@ -68,13 +70,18 @@ class Fields(NamedTuple):
 
     def _days(self, first: date, last: date) -> Iterator[date]:
         """The days in [first, last] that the three day fields accept."""
-        while first <= last and first.year <= _LAST_YEAR:
-            if first.month not in self.months:
-                first = (first.replace(day=1) + 31 * _DAY).replace(day=1)
-                continue
-            if self._accepts(first):
-                yield first
-            first += _DAY
+        for year in range(first.year, min(last.year, _LAST_YEAR) + 1):
+            begins = year == first.year
+            for month in self.months[bisect_left(self.months, first.month) if begins else 0 :]:
+                starts = begins and month == first.month
+                for day in self.days[bisect_left(self.days, first.day) if starts else 0 :]:
+                    if day > _LONGEST_MONTH[month] - (month == _FEBRUARY and not isleap(year)):
+                        break
+                    found = date(year, month, day)
+                    if found > last:
+                        return
+                    if found.isoweekday() % 7 in self.weekdays:
+                        yield found
 
     def _later(self, hour: int, minute: int, second: int) -> tuple[int, int, int] | None:
         """The first time of the day after this one."""
