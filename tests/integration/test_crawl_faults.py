@@ -86,7 +86,7 @@ def test_a_fault_has_its_outcome_and_the_next_execution_heals_it(
     expected = FINE if step == "overview" and kind in OF_LISTS else OUTCOMES[kind]
     crawl_id, run_id = begun(), str(uuid.uuid4())
     given: dict[str, Any] = {"settings": platform, "patience": impatient}
-    land.fault(kind, step, times=None, delay=0.05 if kind == "slow" else 0.5, after=int(kind == "moved"))
+    land.fault(kind, step, times=None, delay=0.05 if kind == "slow" else 1.2, after=int(kind == "moved"))
 
     def execute(retries: int) -> PlatformError | None:
         try:

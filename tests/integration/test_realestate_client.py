@@ -71,7 +71,7 @@ def test_it_reads_a_complex_and_all_its_pages(client: NaverLandClient, land: Sim
 def test_every_failure_has_its_name(
     client: NaverLandClient, land: Simulator, step: str, kind: str, error: type[UpstreamError]
 ) -> None:
-    land.fault(kind, step, times=None, delay=0.5)
+    land.fault(kind, step, times=None, delay=1.2)
     with pytest.raises(UpstreamError) as caught:
         ask(client, step)
     assert type(caught.value) is error

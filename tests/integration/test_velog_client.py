@@ -92,7 +92,7 @@ def test_it_says_who_it_is_and_keeps_no_cookies(client: VelogClient, velog: Simu
 def test_every_failure_has_its_name(
     client: VelogClient, velog: Simulator, step: str, kind: str, error: type[UpstreamError]
 ) -> None:
-    velog.fault(kind, step, times=None, delay=0.5)
+    velog.fault(kind, step, times=None, delay=1.2)
     with pytest.raises(UpstreamError) as caught:
         ask(client, step)
     assert type(caught.value) is error
@@ -207,7 +207,7 @@ def test_posts_of_one_instant_are_not_lost_at_a_page_s_end(client: VelogClient, 
 
 
 def test_no_token_in_errors_or_representations(client: VelogClient, velog: Simulator) -> None:
-    velog.fault("timeout", times=None, delay=0.5)
+    velog.fault("timeout", times=None, delay=1.2)
     with pytest.raises(UpstreamUnavailableError) as caught:
         client.current_user()
     secret = client.tokens.access

@@ -46,8 +46,8 @@ def land(_land_server: Simulator) -> Simulator:
 
 @pytest.fixture
 def impatient() -> Patience:
-    """Short time-outs and rests, two attempts, hardly any back-off."""
-    return Patience(connect=1.0, read=0.25, total=1.0, hold=0.5, rest=0.05, attempts=2, backoff=0.001)
+    """Short time-outs (but a busy machine's late answer is none) and rests, two attempts, hardly any back-off."""
+    return Patience(connect=2.0, read=1.0, total=4.0, hold=0.5, rest=0.05, attempts=2, backoff=0.001)
 
 
 @pytest.fixture
