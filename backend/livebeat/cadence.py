@@ -152,6 +152,7 @@ def adopted(stored: StoredSchedule, app_zone: str, now: datetime, hint: datetime
         problem=None,
         ours=True,
         redbeat_exact=is_exact(spec, app_zone),
+        raw=Raw(),
     )
 
 

@@ -117,6 +117,7 @@ class StoredSchedule:
     ours: bool
     #: Whether a stock RedBeat would run it at the same instants.
     redbeat_exact: bool
+    #: The texts that it was read from; of one made or changed here, empty.
     raw: Raw
     pause: Pause | None = None
     skipping: Skipping | None = None

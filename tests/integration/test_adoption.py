@@ -8,7 +8,8 @@ from celery import Celery
 from celery.schedules import crontab, schedule
 from redbeat import RedBeatSchedulerEntry
 
-from livebeat import Interval, ScheduleSpec, ScheduleStore, clock
+from livebeat import Cron, Interval, ScheduleSpec, ScheduleStore, clock
+from livebeat.beat.dispatch import Dispatcher
 from livebeat.beat.statics import apply_statics
 from livebeat.cadence import adopted
 from livebeat.connection import link
@@ -63,6 +64,23 @@ def test_a_save_by_redbeat_moves_no_slot_that_is_still_to_come(app: Celery, stor
     hint = due.replace(microsecond=0)
     late = due + timedelta(milliseconds=400)
     assert adopted(stored, "Asia/Seoul", late, hint).next_at == due
+
+
+@pytest.mark.parametrize("was_ours", [False, True])
+def test_a_score_of_theirs_that_is_the_slot_itself(app: Celery, store: ScheduleStore, was_ours: bool) -> None:
+    """What is written when it is dispatched is all of ours, not what lay there with another slot."""
+    if was_ours:
+        store.put(ScheduleSpec(name="a", task="sample.echo", recurrence=Cron("*/10 * * * *", "UTC")))
+    entry = RedBeatSchedulerEntry("a", "sample.echo", crontab(minute="*/5"), app=app).save()
+    entry.reschedule(clock.now() - timedelta(minutes=5))
+    due = store.get("a").spec.recurrence.next_after(clock.now() - timedelta(minutes=5))
+    assert due is not None
+    link(app).client.zadd("redbeat::schedule", {"redbeat:a": due.timestamp()})
+    assert Dispatcher(link(app), store).run_once(due + timedelta(seconds=1)) == ("ok", 1)
+    stored = store.get("a")
+    assert stored.ours
+    assert (stored.spec.recurrence, stored.revision) == (Cron("*/5 * * * *", app.conf.timezone), 1 + was_ours)
+    assert (stored.last_run_at, stored.next_at) == (due, due + timedelta(minutes=5))
 
 
 @pytest.mark.parametrize("rule", [schedule(30), crontab(minute="*/5")])

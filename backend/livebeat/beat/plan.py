@@ -13,8 +13,8 @@ from livebeat.rules import Recurrence
 #: Run ids are UUIDv5 in this namespace: the same slot gives the same id, whichever beat builds its message.
 NAMESPACE = uuid.UUID("6f0d3a2e-5a0e-5c1b-9d53-6c6976656274")
 _NAMESPACE = NAMESPACE.bytes
-#: The bits of a UUIDv5 that are not version or variant; and those that are.
-_FREE, _VERSION_5 = 0xFFFFFFFF_FFFF_0FFF_3FFF_FFFFFFFFFFFF, 0x00000000_0000_5000_8000_000000000000
+#: A UUID's variant takes two bits of this digit.
+_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 #: `catchup="none"` still runs a slot that is late by no more than a beat's hand-over.
 NONE_GRACE = timedelta(seconds=30)
 _INSTANT = timedelta(microseconds=1)
@@ -97,6 +97,5 @@ def _decision(
 def run_id(prefix: str, incarnation: str, kind: str, slot: datetime) -> str:
     """The id of a slot's run: a UUIDv5, made without the library's detours."""
     name = f"{prefix}\n{incarnation}\n{kind}\n{clock.to_epoch(slot):.6f}"
-    number = int.from_bytes(hashlib.sha1(_NAMESPACE + name.encode(), usedforsecurity=False).digest()[:16])
-    text = f"{number & _FREE | _VERSION_5:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    text = hashlib.sha1(_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"

@@ -238,7 +238,7 @@ def _advanced(
 ) -> tuple[tuple[str, ...], float]:
     """The entry once the schedule has gone on to its next slot, and the instant (seconds) until when that may be done."""
     raw, next_at, latest = read.raw, after.next_at, read.score + _GRACE
-    if skipping == stored.skipping and _is_slot(stored, read.score):
+    if stored.raw is raw and skipping == stored.skipping:
         ours = advanced(raw.livebeat, next_at, stored.delay)
     else:
         ours = encode_ours(replace(stored, next_at=next_at, skipping=skipping), raw.definition)

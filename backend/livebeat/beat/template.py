@@ -31,9 +31,9 @@ from livebeat.spec import ScheduleSpec
 _KNOWN_OPTIONS = frozenset({"queue", "priority", "expires", "time_limit", "soft_time_limit", "ignore_result"})
 _SHAPES = 1000
 _SIGNALS = (signals.before_task_publish, signals.after_task_publish, signals.task_sent)
-#: The repr of a few short texts and numbers, which is Celery's too.
+#: The repr of a few short texts and numbers (or of nothing), which is Celery's too.
 _SHORT = r"(?:'[A-Za-z0-9_-]{1,40}'|-?\d{1,12}|None|True|False)"
-_PLAIN = re.compile(rf"\(\)|\{{\}}|\{{{_SHORT}: {_SHORT}(?:, {_SHORT}: {_SHORT}){{0,7}}\}}")
+_PLAIN = re.compile(rf"\{{{_SHORT}: {_SHORT}(?:, {_SHORT}: {_SHORT}){{0,7}}\}}")
 _FEW = 8
 _encode = JSONEncoder().encode
 
@@ -183,7 +183,7 @@ class Templates:
 
 def _repr(value: Any, most: int, levels: int) -> str:
     """Celery's `saferepr`, which is Python's own repr, thirty times slower, where nothing is long, nested or odd."""
-    if len(value) <= _FEW and _PLAIN.fullmatch(text := repr(value)) and len(text) <= most:
+    if len(value) <= _FEW and len(text := repr(value)) <= most and (not value or _PLAIN.fullmatch(text)):
         return text
     return str(saferepr(value, most, levels))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import redis
 from celery import Celery, current_app
@@ -41,8 +41,7 @@ Claim = Literal["claimed", "held", "gone"]
 Because = Literal["asked", "stopped", "lost"]
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """Who a run is: what every event about it says."""
 
     run: str
@@ -84,7 +83,7 @@ class Run:
 
     def facts(self, **more: Any) -> dict[str, Any]:
         """The data of an event about this run."""
-        return {**self.__dict__, **more}
+        return {**self._asdict(), **more}
 
 
 @dataclass(frozen=True)
