@@ -35,8 +35,8 @@ def is_redbeat_exact(recurrence: Recurrence, app_zone: str) -> bool:
     had. It knows no ordinal weekdays (2MO), though most have another form, no fractions of a second, no unions and
     nothing left out; and what a clock change does to a rule can't be chosen there.
     """
-    if isinstance(recurrence, Union | Excluding):
-        return False
+    if isinstance(recurrence, Interval):
+        return True
     if isinstance(recurrence, Cron):
         is_plain = recurrence.gap == "next_valid" and recurrence.repeat is None
         return is_plain and recurrence.timezone in {None, app_zone} and fields_of(recurrence.expression).seconds == (0,)
@@ -47,7 +47,7 @@ def is_redbeat_exact(recurrence: Recurrence, app_zone: str) -> bool:
         has_one_end = parts.count is None or parts.until is None
         fixed = keeps_offset(recurrence.timezone or app_zone, recurrence.dtstart or _EPOCH)
         return fixed and has_one_end and (_without_ordinals(parts) is not None)
-    return True
+    return False
 
 
 def from_celery(rule: Any) -> Recurrence:

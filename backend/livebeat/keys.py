@@ -195,7 +195,8 @@ class Keys:
 
     def name(self, entry_key: str) -> str:
         """The schedule's name behind an entry key; what is no text in it is written out."""
-        return entry_key.removeprefix(self.redbeat_prefix).encode(errors="backslashreplace").decode()
+        name = entry_key.removeprefix(self.redbeat_prefix)
+        return name if name.isascii() else name.encode(errors="backslashreplace").decode()
 
     def _is_taken(self, key: str) -> bool:
         return (

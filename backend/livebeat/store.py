@@ -74,7 +74,7 @@ class ScheduleStore:
     def texts(self, keys: Sequence[str]) -> list[Raw | str]:
         """What lies under entry keys, in one step; where that is no hash, Redis' error in its place. A page at most."""
         answers = self._link.script("read", [as_stored(key) for key in keys], [])
-        return [found if isinstance(found, str) else Raw(*(text or "" for text in found)) for found in answers]
+        return [found if isinstance(found, str) else Raw(*[text or "" for text in found]) for found in answers]
 
     def __iter__(self) -> Iterator[StoredSchedule]:
         """All schedules, each once, in no order, read page by page as they are asked for.

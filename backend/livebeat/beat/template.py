@@ -25,6 +25,7 @@ from kombu.utils.json import dumps as kombu_dumps
 
 from livebeat import clock
 from livebeat.delivery.ledger import Run
+from livebeat.events import quick
 from livebeat.message import KIND_HEADER, REVISION_HEADER, SCHEDULE_HEADER, SLOT_HEADER, Message, build
 from livebeat.spec import ScheduleSpec
 
@@ -35,7 +36,7 @@ _SIGNALS = (signals.before_task_publish, signals.after_task_publish, signals.tas
 _SHORT = r"(?:'[A-Za-z0-9_-]{1,40}'|-?\d{1,12}|None|True|False)"
 _PLAIN = re.compile(rf"\{{{_SHORT}: {_SHORT}(?:, {_SHORT}: {_SHORT}){{0,7}}\}}")
 _FEW = 8
-_encode = JSONEncoder().encode
+_encode = quick(JSONEncoder())
 
 
 class _Values(NamedTuple):
