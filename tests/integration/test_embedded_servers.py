@@ -129,4 +129,4 @@ def test_a_stopped_server_is_gone(folder: Path) -> None:
     assert pid is not None
     valkey.stop()
     valkey.stop()
-    wait_until(lambda: not is_alive(pid), 1, "the server's end")
+    wait_until(lambda: not is_alive(pid), 10, "the server's end")

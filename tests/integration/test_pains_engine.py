@@ -115,7 +115,7 @@ def test_4_an_edit_counts_at_once_and_a_disabled_entry_costs_nothing(
         wait_until(lambda: leader(app), 30, "a leader")
         entry = RedBeatSchedulerEntry("a", "sample.echo", schedule(1), args=["a first"], app=app).save()
         wait_until(lambda: watch.of("a"), 4, "the first slot of a schedule that RedBeat's own code saved")
-        running.wait_for_line("Scheduler entry changed: a", 1)
+        running.wait_for_line("Scheduler entry changed: a", 10)
         entry.args = ["a second"]
         entry.save()
         wait_until(lambda: watch.sent[-1].arguments == ("a second",), 4, "the edit")

@@ -86,13 +86,13 @@ def test_new_changed_broken_and_repaired(
 ) -> None:
     write(path, 아침=entry(7), 저녁=entry(18), 밤=entry(23, description="새 스케줄"))
     wait_until(lambda: hours(store) == {"아침": "7", "저녁": "18", "밤": "23"}, SEEN, "the change")
-    running.wait_for_line("Scheduler entry changed: 밤", 2)
+    running.wait_for_line("Scheduler entry changed: 밤", 10)
 
     before = everything(client)
     good = path.read_text()
     path.write_text('{\n  "아침": {"task": "sample.echo", "schedule": {"hour": 8, "minute": 0},}\n}')
     wait_until(lambda: "line 2, column" in (client.hget("livebeat:seed", "#problem") or ""), SEEN, "the problem")
-    line = running.wait_for_line("line 2, column", 2)
+    line = running.wait_for_line("line 2, column", 10)
     assert str(path) in line
     assert "Nothing was changed" in line
     assert everything(client) == before
