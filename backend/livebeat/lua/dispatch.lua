@@ -31,9 +31,15 @@ local stamp = string.format('%.6f', now)
 if now > mark then redis.call('SET', KEYS[5], stamp) end
 local cap, first_check, db, ledgered = ARGV[3], now + ARGV[4], ARGV[6], ARGV[7] == '1'
 
-local nothing = {}
+local nothing, is_trimmed = {}, false
+-- Only the first of a script's events trims the stream.
 local function tell(kind, data)
-  redis.call('XADD', KEYS[4], 'MAXLEN', '~', cap, '*', 'type', kind, 'data', data)
+  if is_trimmed then
+    redis.call('XADD', KEYS[4], '*', 'type', kind, 'data', data)
+  else
+    redis.call('XADD', KEYS[4], 'MAXLEN', '~', cap, '*', 'type', kind, 'data', data)
+    is_trimmed = true
+  end
 end
 
 -- 'go', 'wait', or the id of a run: what becomes of this one under its schedule's overlap rule.
@@ -93,8 +99,10 @@ for at = FIRST, #ARGV, WIDTH do
       if ledgered and not rare.unledgered then
         redis.call('HSET', ARGV[5] .. run, 'state', 'queued', 'pushed_at', stamp, 'queue', queue, 'text', text)
         if waits then redis.call('HSET', ARGV[5] .. run, 'state', 'waiting', 'facts', facts) end
-        for _, field in ipairs({'more', 'expires_at', 'pause_after'}) do
-          if rare[field] then redis.call('HSET', ARGV[5] .. run, field, rare[field]) end
+        if rare ~= nothing then
+          for _, field in ipairs({'more', 'expires_at', 'pause_after'}) do
+            if rare[field] then redis.call('HSET', ARGV[5] .. run, field, rare[field]) end
+          end
         end
         ledger[#ledger + 1] = first_check
         ledger[#ledger + 1] = run
