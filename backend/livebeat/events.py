@@ -42,8 +42,9 @@ def quick(encoder: json.JSONEncoder) -> Callable[[Any], str]:
     if c_make_encoder is None:
         return encoder.encode
     quoted = encode_basestring_ascii if encoder.ensure_ascii else encode_basestring
+    form = (None, encoder.key_separator, encoder.item_separator)
     chunks = c_make_encoder(
-        None, encoder.default, quoted, None, encoder.key_separator, encoder.item_separator, False, False, True
+        None, encoder.default, quoted, *form, encoder.sort_keys, encoder.skipkeys, encoder.allow_nan
     )
     return lambda value: "".join(chunks(value, 0))
 
