@@ -1,18 +1,22 @@
 """SIGTERM of a worker and a beat in the middle of their work: they end in time, and others finish it soon."""
 
 import json
+import signal
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import redis
+from celery.concurrency import asynpool
 from celery.worker import state
+from kombu.asynchronous import hub as hubs
 
 from livebeat import Interval, ScheduleSpec, ScheduleStore, clock, run_state, send
 from livebeat.connection import link
 from livebeat.delivery.ledger import Ledger
-from livebeat.delivery.shutdown import end_when_idle
+from livebeat.delivery.shutdown import end_when_idle, stop_between_turns
 from livebeat.wellformed import RUN_HEADER
 from support.engine import celery_process, connect, make_app
 from support.runs import ended
@@ -63,6 +67,36 @@ def test_nothing_is_lost_and_nothing_waits(
         executions = 2 if pool == "prefork" else 1
         wait_until(lambda: started(tmp_path, "start").count(long) == executions, 20, "the task that was interrupted")
     assert [started(tmp_path, "done").count(run) for run in short] == [1] * JOBS
+
+
+#: Where a signal finds the main thread: in the loop, in the loop's pool.
+_LOOP = "def create_loop():\n    at_work()\n    said.append('written')"
+_POOL = "def _write_job():\n    interrupt()"
+
+
+def test_a_signal_waits_until_the_job_in_hand_is_written() -> None:
+    """Celery's handler stops the pool where it stands; half of a job would keep its child, and the stop, for ever."""
+    said: list[str] = []
+    soon: list[partial[None]] = []
+    hub = SimpleNamespace(call_soon=lambda call, *given: soon.append(partial(call, *given)))
+    before = signal.signal(signal.SIGUSR2, lambda *_: said.append("stopped"))
+    try:
+        stop_between_turns(hub, [signal.SIGUSR2])
+        pool: dict[str, Any] = {
+            "__name__": asynpool.__name__,
+            "interrupt": partial(signal.raise_signal, signal.SIGUSR2),
+        }
+        exec(_POOL, pool)
+        loop: dict[str, Any] = {"__name__": hubs.__name__, "at_work": pool["_write_job"], "said": said}
+        exec(_LOOP, loop)
+        loop["create_loop"]()
+        assert said == ["written"]
+        soon.pop()()
+        assert said == ["written", "stopped"]
+        pool["_write_job"]()  # of a pool that is ending, after the loop
+        assert (said, soon) == (["written", "stopped", "stopped"], [])
+    finally:
+        signal.signal(signal.SIGUSR2, before)
 
 
 @pytest.mark.parametrize(("given_back", "least"), [(True, 0.0), (False, SOFT / 2)])

@@ -5,9 +5,12 @@ run without an entry has ended.
 """
 
 import logging
+import signal
 import threading
 import types
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import redis
@@ -23,6 +26,9 @@ logger = logging.getLogger(__name__)
 _PERIOD = 0.2
 #: Seconds that Celery takes to end its pool afterwards; at most half of the limit is kept for it.
 _ENDING = 1.5
+_STOPS = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
+#: The module of the pool that an event loop drives, and the function that is the loop.
+_POOL, _LOOP = "celery.concurrency.asynpool", ("kombu.asynchronous.hub", "create_loop")
 
 
 def end_when_idle(link: Link, worker: Any) -> None:
@@ -43,7 +49,42 @@ def end_when_idle(link: Link, worker: Any) -> None:
             threading.Event().wait(_PERIOD)
 
     worker.wait_for_soft_shutdown = types.MethodType(wait_for_soft_shutdown, worker)
-    worker_ready.connect(lambda **_: let_stop_interrupt(worker.pool), weak=False)
+    worker_ready.connect(lambda **_: _let_stop_interrupt(worker), weak=False)
+
+
+def _let_stop_interrupt(worker: Any) -> None:
+    let_stop_interrupt(worker.pool)
+    hub = getattr(worker, "hub", None)
+    if hub is not None and threading.current_thread() is threading.main_thread():
+        stop_between_turns(hub, _STOPS)
+
+
+def stop_between_turns(hub: Any, signals: Iterable[signal.Signals]) -> None:
+    """Let the handlers of `signals` run once the pool isn't in the middle of writing a job or reading a result.
+
+    Celery stops a prefork pool inside its signal handler: there it would wait for ever for a child that waits for the
+    rest of its job, or has its result read by nobody.
+    """
+    for number in signals:
+        handler = signal.getsignal(number)
+        if (
+            callable(handler) and getattr(handler, "func", None) is not _handle
+        ):  # a worker is ready after each reconnect
+            signal.signal(number, partial(_handle, hub, handler))
+
+
+def _handle(hub: Any, handler: Any, number: int, frame: types.FrameType | None) -> None:
+    places = set(_places(frame))
+    if _LOOP in places and any(module == _POOL for module, _ in places):
+        hub.call_soon(handler, number, None)  # at the loop's next turn
+    else:
+        handler(number, frame)
+
+
+def _places(frame: types.FrameType | None) -> Iterator[tuple[str, str]]:
+    while frame is not None:
+        yield frame.f_globals.get("__name__", ""), frame.f_code.co_name
+        frame = frame.f_back
 
 
 def let_stop_interrupt(pool: Any) -> None:
