@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from json.encoder import (  # type: ignore[attr-defined]
+from json.encoder import (  # type: ignore[attr-defined]  # the C encoder is not in the type stubs
     c_make_encoder,
     encode_basestring,
     encode_basestring_ascii,

@@ -49,10 +49,10 @@ def end_when_idle(link: Link, worker: Any) -> None:
             threading.Event().wait(_PERIOD)
 
     worker.wait_for_soft_shutdown = types.MethodType(wait_for_soft_shutdown, worker)
-    worker_ready.connect(lambda **_: _let_stop_interrupt(worker), weak=False)
+    worker_ready.connect(lambda **_: _make_stoppable(worker), weak=False)
 
 
-def _let_stop_interrupt(worker: Any) -> None:
+def _make_stoppable(worker: Any) -> None:
     let_stop_interrupt(worker.pool)
     hub = getattr(worker, "hub", None)
     if hub is not None and threading.current_thread() is threading.main_thread():
