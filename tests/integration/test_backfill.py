@@ -119,6 +119,17 @@ def test_it_is_finished_when_all_its_runs_have_ended(app: Celery, client: "redis
     assert not list(client.scan_iter("livebeat:run:*"))
 
 
+def test_a_look_that_is_slow_makes_a_step_nevertheless(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(app)
+    backfill_id = start(app, hours=3)
+    monkeypatch.setattr(module, "_ROUND", 0.0)
+    backfills = Backfills(app)
+    for sent in (1, 2, 3):
+        assert backfills.work()
+        assert backfills.get(backfill_id).sent == sent
+    assert not backfills.work()
+
+
 def test_both_ends_of_the_range_belong_to_it(app: Celery) -> None:
     put(app)
     backfills = Backfills(app)

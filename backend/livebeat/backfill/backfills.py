@@ -158,17 +158,15 @@ class Backfills:
         """Send a few of one; whatever is wrong with it ends it, not the beat. Returns whether it may send more at once."""
         try:
             self._check_schedule(backfill)
-            while clock.monotonic() < until:
-                following = self._send_next(text, backfill, now)
-                if following is None:
-                    return False
+            while (following := self._send_next(text, backfill, now)) is not None:
                 text, backfill = following.encode(), following
+                if clock.monotonic() >= until:  # looked at last: a slow moment must not leave each look without a step
+                    return True
         except Exception as error:
             if _is_away(error):
                 raise
             self._give_up(text, backfill, error)
-            return False
-        return True
+        return False
 
     def _send_next(self, text: str, backfill: Backfill, now: float) -> Backfill | None:
         """Send the next slot that is due to be sent; None where it has to wait, or none is left."""
