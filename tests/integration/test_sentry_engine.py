@@ -20,6 +20,7 @@ from support.sentry_server import SentryServer, sentry_server
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(120)
+BEAT = ("beat", "--pidfile=")
 WORKER = ("worker", "--concurrency", "1", "--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
@@ -34,20 +35,32 @@ def app(redis_url: str) -> Celery:
     return make_app(redis_url)
 
 
+def started(redis_url: str, folder: Path, *arguments: str) -> Running:
+    celery = [sys.executable, "-m", "celery", "-A", "support.traced_app", *arguments, "--loglevel=info"]
+    return Running(celery, env={**environment(redis_url, folder), "PYTHONUNBUFFERED": "1"}, cwd=folder)
+
+
 @contextmanager
 def beat_and_worker(redis_url: str, folder: Path) -> Iterator[tuple[Running, Running]]:
-    celery = [sys.executable, "-m", "celery", "-A", "support.traced_app"]
-    env = {**environment(redis_url, folder), "PYTHONUNBUFFERED": "1"}
-    beat = Running([*celery, "beat", "--pidfile=", "--loglevel=info"], env=env, cwd=folder)
-    worker = Running([*celery, *WORKER, "--loglevel=info"], env=env, cwd=folder)
-    with beat, worker:
+    with started(redis_url, folder, *BEAT) as beat, started(redis_url, folder, *WORKER) as worker:
         worker.wait_for_line(" ready.", 60)
         beat.wait_for_line("Leading as", 60)
         yield beat, worker
 
 
-def configure(folder: Path, sentry: SentryServer, **integration: bool) -> None:
-    (folder / "sentry.json").write_text(json.dumps({"dsn": sentry.dsn, "integration": integration}))
+def configure(folder: Path, sentry: SentryServer, terminated_at: str = "", **integration: bool) -> None:
+    given = {"dsn": sentry.dsn, "terminated_at": terminated_at, "integration": integration}
+    (folder / "sentry.json").write_text(json.dumps(given))
+
+
+def test_a_beat_that_is_told_to_stop_while_the_sdk_swallows_everything_stops(
+    redis_url: str, sentry: SentryServer, tmp_path: Path
+) -> None:
+    configure(tmp_path, sentry, terminated_at="Leading as")
+    with started(redis_url, tmp_path, *BEAT) as beat:
+        beat.wait_for_line("Leading as", 60)
+        assert beat.wait(40) == 0
+    assert not connect(redis_url).exists("redbeat::lock")
 
 
 def events(redis_url: str, kind: str) -> list[str]:

@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import pytest
 import redis
+from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
@@ -87,6 +89,7 @@ def test_a_redis_that_is_away_is_said(staff: Client) -> None:
 
 
 def test_who_may_only_look_cannot(client: Client, redis_url: str) -> None:
+    create_permissions(apps.get_app_config("velog"))
     viewer = get_user_model().objects.create_user("viewer", password="only for this test", is_staff=True)
     viewer.user_permissions.add(Permission.objects.get(codename="view_statsrefreshrequest"))
     client.force_login(viewer)

@@ -10,7 +10,7 @@ from celery import Celery
 
 from livebeat import clock, send
 from livebeat.connection import link
-from livebeat.delivery.workers import Worker, workers
+from livebeat.delivery.workers import PERIOD, Worker, workers
 from support.engine import celery_process, connect, make_app, start_celery
 from support.waiting import wait_until
 
@@ -70,12 +70,15 @@ def test_a_message_that_waits_for_its_rate_is_held_too(app: Celery, redis_url: s
 def test_changed_queues_are_told_at_once(app: Celery, redis_url: str, tmp_path: Path, pool: str) -> None:
     with celery_process(redis_url, tmp_path, "worker", f"--pool={pool}", "--concurrency=1", *QUIET):
         before = only(app)
-        app.control.add_consumer("more", destination=["w1@here"])
-        changed = clock.monotonic()
-        wait_until(lambda: only(app).queues == ("celery", "more"), 10, "the new queue")
-        assert clock.monotonic() - changed < 1.5
-        app.control.cancel_consumer("celery", destination=["w1@here"])
-        wait_until(lambda: only(app).queues == ("more",), 10, "the queue that is left")
+        took = []
+        for _ in range(3):  # the machine may be busy once
+            app.control.add_consumer("more", destination=["w1@here"])
+            changed = clock.monotonic()
+            wait_until(lambda: only(app).queues == ("celery", "more"), 10, "the new queue")
+            took.append(clock.monotonic() - changed)
+            app.control.cancel_consumer("more", destination=["w1@here"])
+            wait_until(lambda: only(app).queues == ("celery",), 10, "the queue that is left")
+        assert sorted(took)[1] < PERIOD / 2
         assert only(app).at > before.at
 
 

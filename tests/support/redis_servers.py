@@ -5,7 +5,7 @@ import os
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -117,9 +117,6 @@ class _Terminator:
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
             for end in (writer, inner_writer):
                 end.transport.abort()
             self._serving.discard(task)
@@ -129,14 +126,16 @@ class _Terminator:
         listening.close()
         for task in self._serving:
             task.cancel()
-        await asyncio.gather(*self._serving, return_exceptions=True)
+        while len(asyncio.all_tasks()) > 1:  # those tasks, and what poured for them until its end was aborted
+            await asyncio.sleep(0)
         await asyncio.sleep(0)  # aborted transports close in the loop's next round
 
 
 async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(65536):
-        writer.write(data)
-        await writer.drain()
+    with suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
 
 
 def _certificate(folder: Path) -> Path:

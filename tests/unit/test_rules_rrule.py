@@ -192,9 +192,9 @@ def test_a_year_old_rule_costs_no_more_than_a_new_one(rule: str) -> None:
     old.next_after(at)
     took = []
     for _ in range(20):
-        begun = time.perf_counter()
+        begun = time.thread_time()
         old.next_after(at)
-        took.append(time.perf_counter() - begun)
+        took.append(time.thread_time() - begun)
     assert min(took) < 0.001
 
 
@@ -212,10 +212,10 @@ def test_a_year_old_rule_costs_no_more_than_a_new_one(rule: str) -> None:
     ],
 )
 def test_what_never_occurs_is_refused_at_once(rule: str) -> None:
-    begun = time.perf_counter()
+    begun = time.thread_time()
     with pytest.raises(SpecError, match="never occurs") as caught:
         RRule(rule, utc(2020, 2, 29, 9, 30), "UTC")
-    assert time.perf_counter() - begun < 0.5  # 0.05 on a machine that does nothing else
+    assert time.thread_time() - begun < 0.5
     assert caught.value.text("ko") != caught.value.text("en")
 
 

@@ -63,6 +63,7 @@ class LiveBeatScheduler(Scheduler):
         self._relaying = False
         self._away = False
         self._verified = False
+        self._closed = False
         super().__init__(app, **kwargs)
         self.max_interval = LONGEST
 
@@ -75,7 +76,15 @@ class LiveBeatScheduler(Scheduler):
         """Nothing at start: the leader installs static and seeded entries when it comes to lead."""
 
     def tick(self, *_: Any, **__: Any) -> float:
-        """Dispatch what is due and sleep until more is, or a schedule changes. Never raises for a Redis away."""
+        """Dispatch what is due and sleep until more is, or a schedule changes. Never raises for a Redis away.
+
+        Raises:
+            SystemExit: it was closed.
+        """
+        # Celery's handler of SIGTERM closes and then raises SystemExit, wherever the tick is; there, whoever catches
+        # everything (the Sentry SDK does) would swallow it, and a beat that was told to stop would go on.
+        if self._closed:
+            raise SystemExit
         started = clock.monotonic()
         try:
             if not self._verified:
@@ -110,6 +119,7 @@ class LiveBeatScheduler(Scheduler):
         Celery calls this inside its signal handler, in the middle of whatever the tick was doing, so nothing that
         the tick may be reading from is closed here.
         """
+        self._closed = True
         try:
             self._heartbeat.end()
             self._lock.resign()
