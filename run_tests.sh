@@ -40,9 +40,9 @@ check format "$bin/ruff" format --check
 check types "$bin/mypy"
 check layers "$bin/lint-imports"
 check unit "$bin/pytest" tests/unit -q -n 2
-check integration "$bin/pytest" tests/integration -q -n 4 --dist worksteal
+check integration "$bin/pytest" tests/integration -q -n 6 --dist worksteal
 check redbeat "$bin/pytest" tests/redbeat_suite -q -n 2
-check integration-on-postgres env TEST_DATABASE=postgres "$bin/pytest" tests/integration -q -n 4 --dist worksteal \
+check integration-on-postgres env TEST_DATABASE=postgres "$bin/pytest" tests/integration -q -n 6 --dist worksteal \
     -m django_db -k "not logging and not sentry and not docker and not fault"
 if [ "${CI:-}" = true ] || command -v redis-server >/dev/null; then
     check engine-on-redis env TEST_SERVER=redis "$bin/pytest" -q -n 2 --dist worksteal \
@@ -50,8 +50,8 @@ if [ "${CI:-}" = true ] || command -v redis-server >/dev/null; then
 else
     printf '\n== engine-on-redis: left out, there is no redis-server on PATH\n'
 fi
-check e2e "$bin/pytest" tests/e2e -q -n 2 --dist loadfile
-check chaos "$bin/pytest" tests/chaos -q -n 4 --dist worksteal
+check e2e "$bin/pytest" tests/e2e -q -n 4 --dist loadfile
+check chaos "$bin/pytest" tests/chaos -q -n 6 --dist worksteal
 if [ ${#failed[@]} -gt 0 ]; then
     printf '\nfailed: %s\n' "${failed[*]}"
     exit 1
