@@ -15,8 +15,8 @@ FAKE_PLATFORM = Path(__file__).parents[1] / "support" / "fake_platform.py"
 FOREVER = "import signal; signal.pause()"
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True)\nwhile True: signal.pause()"
 TELLS_ITS_END = (
-    "import signal, sys\n"
-    "signal.signal(signal.SIGTERM, lambda *_: (print('bye', flush=True), sys.exit(0)))\n"
+    "import os, signal, sys\n"
+    "signal.signal(signal.SIGTERM, lambda *_: (os.write(1, b'bye\\n'), sys.exit(0)))\n"
     "print('hello', flush=True)\n"
     "while True: signal.pause()"
 )

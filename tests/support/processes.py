@@ -142,11 +142,12 @@ def mentioning(text: str) -> list[str]:
         if process.pid in own or not is_alive(process.pid):
             continue
         try:
-            words = [*process.cmdline(), *process.environ().values()]
+            command = process.cmdline()
+            words = [*command, *process.environ().values()]
         except psutil.Error:
             continue
         if any(text in word for word in words):
-            found.append(f"{process.pid} {' '.join(process.cmdline())}")
+            found.append(f"{process.pid} {' '.join(command)}")
     return found
 
 
