@@ -44,15 +44,15 @@ os.environ.update(
 (_folder / "data").mkdir()
 
 from django.conf import settings  # noqa: E402  the environment above decides what it reads
-from django.db.models.signals import post_migrate  # noqa: E402
+from django.db.models.signals import post_migrate  # noqa: E402  as above
 
 if _postgres is None:  # a file, not memory: the API's threads and other processes must see the same rows
     settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(_folder / "test.sqlite3")
 # Hashing a password is made to cost half a second; not here, where hundreds are hashed.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 django.setup()
-# Many tests end with empty tables, which Django takes for a migration. To make all permissions anew each time is a tenth of
-# what the tests cost; who needs one makes it.
+# Many tests end with empty tables, which Django takes for a migration. To make all permissions anew each time is nearly a
+# tenth of the time of those with a database; who needs one makes it.
 post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
 # Inherited by xdist's workers, it would make them read the settings before they have an environment of their own.
 del os.environ["DJANGO_SETTINGS_MODULE"]

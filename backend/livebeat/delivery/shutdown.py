@@ -67,9 +67,8 @@ def stop_between_turns(hub: Any, signals: Iterable[signal.Signals]) -> None:
     """
     for number in signals:
         handler = signal.getsignal(number)
-        if (
-            callable(handler) and getattr(handler, "func", None) is not _handle
-        ):  # a worker is ready after each reconnect
+        is_deferred = getattr(handler, "func", None) is _handle  # a worker is ready again after each reconnect
+        if callable(handler) and not is_deferred:
             signal.signal(number, partial(_handle, hub, handler))
 
 
